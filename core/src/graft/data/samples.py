@@ -1,0 +1,105 @@
+"""What a reader gives: samples with raw targets, and the classes they name. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One labelled image, not yet read.
+
+    Args:
+        id: Stable name of the sample in its data set: the path relative to the data's root, with `/`.
+        path: The image file.
+        target: What the annotation says, as it stands there; for readers of `labels` a tuple of class names.
+        group: Samples of one group (a patient, a scene, a video) never go to different splits.
+        split: `train`, `val` or `test`, when the data itself says so.
+    """
+
+    id: str
+    path: Path
+    target: Any
+    group: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """All samples of a data set, in a fixed order.
+
+    Args:
+        samples: Sorted by id.
+        classes: Class names in their fixed order; a class's index is its number everywhere.
+        reader: The reader that made it.
+        root: The folder that ids are relative to.
+        notes: What the user should know: files that were passed over and why, what was detected.
+    """
+
+    samples: tuple[Sample, ...]
+    classes: tuple[str, ...]
+    reader: str
+    root: Path
+    notes: tuple[str, ...] = ()
+
+
+class Reader(Protocol):
+    """Reads one data format. Built without arguments; its options come with each call."""
+
+    def detect(self, path: Path) -> str | None:
+        """Return one sentence on why `path` is this reader's format, or None when it is not."""
+
+    def read(self, path: Path, options: BaseModel) -> Catalogue:
+        """Read the annotations, never the images.
+
+        Raises:
+            DataError: With every mistake in the annotations at once, each naming file and line or field.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadFile:
+    """An image that cannot be used, and why."""
+
+    id: str
+    path: Path
+    code: str
+    """`missing`, `empty`, `format`, `corrupt`, `truncated` or `oversized`."""
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DuplicateSet:
+    """Files with the same content, by sample id, and the splits they are in."""
+
+    digest: str
+    ids: tuple[str, ...]
+    splits: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedData:
+    """A data set that has been read, checked and split: what training starts from and what the run records.
+
+    Args:
+        catalogue: The usable samples; bad files are no longer in it.
+        split: Indices into `catalogue.samples` for each of `train`, `val`, `test`; `val` and `test` may be empty.
+        split_by: How it was split, in one sentence.
+        bad_files: What was skipped.
+        duplicates: Exact duplicates, those across splits first.
+        digests: SHA-256 of each image file, by sample id.
+    """
+
+    catalogue: Catalogue
+    split: Mapping[str, Sequence[int]]
+    split_by: str
+    bad_files: tuple[BadFile, ...] = ()
+    duplicates: tuple[DuplicateSet, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,161 @@
+"""What a plugin contributes: frozen descriptions whose targets are strings, imported on first use.
+
+A descriptor can be listed, checked for clashes and printed without importing the code that it names. `options`
+names a pydantic model in an import-light module, so that a recipe is checked without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+HOOK_API = 1
+"""The version of this contract. A plugin module declares the one that it was written for: `HOOK_API = 1`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descriptor:
+    """What every contribution has.
+
+    Args:
+        name: The name that recipes and commands use, unique within its kind.
+        summary: One line for lists and `--help`.
+        target: `package.module:attribute`, imported on first use.
+        options: `package.module:Model`, a `graft.recipe.Options` subclass in a torch-free module.
+        requires: Modules that must be importable when it is used, each with what to install for it.
+    """
+
+    kind: ClassVar[str]
+
+    name: str
+    summary: str
+    target: str
+    options: str | None = None
+    requires: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec(Descriptor):
+    """A task. `target` is a `graft.tasks.Task` class.
+
+    Args:
+        verb: The command group, as in `graft classify train`.
+        takes: The kind of target that a reader must give: `labels`, or another word that readers agree on.
+        head: The default head.
+        augment: The default augmentation preset.
+        metrics: The metrics that are computed unless the recipe names others.
+        monitor: The value on the validation split that picks the best epoch; larger is better.
+    """
+
+    kind: ClassVar[str] = "task"
+
+    verb: str
+    takes: str
+    head: str
+    augment: str
+    metrics: tuple[str, ...]
+    monitor: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainSpec(Descriptor):
+    """A domain. `recipe` is a fragment that lies between the task's defaults and the user's recipe."""
+
+    kind: ClassVar[str] = "domain"
+
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneSpec(Descriptor):
+    """A source of backbones. `target` is a `graft.backbones.BackboneSource` class.
+
+    Args:
+        index: `package:file`, a text resource with one architecture name per line: names are checked without torch.
+    """
+
+    kind: ClassVar[str] = "backbone"
+
+    index: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadSpec(Descriptor):
+    """A head. `target` is a `graft.tasks.Head` class.
+
+    Args:
+        tasks: The tasks that it serves.
+        needs: What it reads from the backbone.
+    """
+
+    kind: ClassVar[str] = "head"
+
+    tasks: tuple[str, ...]
+    needs: Literal["embedding", "pyramid"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderSpec(Descriptor):
+    """A data format. `target` is a `graft.data.Reader` class.
+
+    Args:
+        gives: The kind of target in its samples; it serves the tasks whose `takes` is the same word.
+    """
+
+    kind: ClassVar[str] = "reader"
+
+    gives: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationSpec(Descriptor):
+    """An augmentation preset. `target` is called as `target(size=(H, W), options=…)` and gives an `Augmentation`."""
+
+    kind: ClassVar[str] = "augmentation"
+
+    tasks: tuple[str, ...] = ()
+    """The tasks that it serves; empty for every task."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec(Descriptor):
+    """A metric. `target` is a `graft.evaluation.Metric` class."""
+
+    kind: ClassVar[str] = "metric"
+
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrategySpec:
+    """A strategy preset: a readable fragment of the recipe's `[strategy]` table."""
+
+    kind: ClassVar[str] = "strategy"
+
+    name: str
+    summary: str
+    recipe: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandSpec(Descriptor):
+    """A command. `target` is a `typer.Typer` app."""
+
+    kind: ClassVar[str] = "command"
+
+
+Contribution = Descriptor | StrategySpec
+
+HOOKS: Mapping[str, type[Descriptor] | type[StrategySpec]] = {
+    "graft_tasks": TaskSpec,
+    "graft_domains": DomainSpec,
+    "graft_backbones": BackboneSpec,
+    "graft_heads": HeadSpec,
+    "graft_readers": ReaderSpec,
+    "graft_augmentations": AugmentationSpec,
+    "graft_metrics": MetricSpec,
+    "graft_strategies": StrategySpec,
+    "graft_commands": CommandSpec,
+}
+"""Each hook and the one kind of descriptor that it returns."""

@@ -1,0 +1,48 @@
+"""How an image becomes a network's input: one description, used by training, prediction and export alike. Torch-free."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess:
+    """What a set of weights expects of its input.
+
+    The geometric part (`resize`, centre crop) is done on the decoded image by `graft.data.geometry`; the numeric part
+    (scaling to 0…1, channel order, mean and standard deviation) is inside `graft.model.Model`, so that training,
+    prediction and an exported file cannot differ.
+
+    Args:
+        size: Height and width in pixels of the network's input.
+        resize: `shorter` resizes the shorter side to `size / crop` and cuts out the centre; `squash` resizes to
+            `size` and gives up the aspect ratio.
+        crop: Share of the resized image's side that the centre crop keeps, in (0, 1].
+        interpolation: `bilinear` or `bicubic`, antialiased.
+        mean, std: Per channel, of images scaled to 0…1, in the order of `channel_order`.
+        channel_order: `rgb` or `bgr`.
+    """
+
+    size: tuple[int, int] = (224, 224)
+    resize: Literal["shorter", "squash"] = "shorter"
+    crop: float = 0.875
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    channel_order: Literal["rgb", "bgr"] = "rgb"
+
+    @property
+    def channels(self) -> int:
+        """Number of input channels."""
+        return len(self.mean)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; `from_json` takes them back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Preprocess:
+        """Build from what `to_json` gave."""
+        lists = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        return cls(**lists)

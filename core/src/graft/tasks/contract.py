@@ -1,0 +1,116 @@
+"""What a task and its heads must provide. Plain torch; the engine, prediction, export and the report see only this."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from graft.backbones.contract import BackboneInfo
+from graft.data.samples import Catalogue, Sample
+from graft.errors import Problem
+from graft.report.sections import Section
+
+Outputs = Tensor | Mapping[str, Tensor]
+"""What a head's `forward` gives: raw, as its loss wants it."""
+
+Prediction = Any
+"""What a head's `decode` gives for one image: a task's own type, on the CPU, in numpy."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a backbone gives a head: the one that its descriptor says it `needs`, the other is None.
+
+    Args:
+        embedding: `(B, D)`.
+        pyramid: `(B, C_i, H / r_i, W / r_i)` per stage, stem first.
+    """
+
+    embedding: Tensor | None = None
+    pyramid: tuple[Tensor, ...] | None = None
+
+
+class Head(nn.Module, ABC):
+    """Turns features into outputs, and owns its loss and its decoding.
+
+    Built as `HeadClass(info=BackboneInfo, classes=(names…), options=OptionsModel, task=Task)`.
+
+    Raises:
+        RecipeError: From the constructor, when it cannot take this backbone, saying which would fit.
+    """
+
+    def __init__(self, *, info: BackboneInfo, classes: Sequence[str], options: BaseModel, task: Task) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, features: Features, image_size: tuple[int, int]) -> Outputs:
+        """Return raw outputs for a batch; `image_size` is the network input's (H, W) in pixels."""
+
+    @abstractmethod
+    def loss(self, outputs: Outputs, targets: Any) -> dict[str, Tensor]:
+        """Return named scalar terms, which are summed. `targets` is what the task's `collate` gave, on the device."""
+
+    @abstractmethod
+    def decode(self, outputs: Outputs, image_sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
+        """Return one prediction per image, in numpy; `image_sizes` are the (H, W) of the network inputs."""
+
+    @abstractmethod
+    def exported(self, outputs: Outputs) -> dict[str, Tensor]:
+        """Return what an exported model gives, by name: probabilities rather than logits. Traceable."""
+
+
+class Task(ABC):
+    """What is predicted: target types, collation, checks, and how predictions are shown.
+
+    Built as `TaskClass(classes=(names…), options=OptionsModel)`.
+    """
+
+    prediction_columns: ClassVar[tuple[str, ...]] = ()
+    """The columns of `predict --format csv`, beside `path`."""
+
+    def __init__(self, *, classes: Sequence[str], options: BaseModel) -> None:
+        self.classes = tuple(classes)
+        self.options = options
+
+    @abstractmethod
+    def check(self, catalogue: Catalogue, split: Mapping[str, Sequence[int]]) -> list[Problem]:
+        """Return what makes these samples unfit for the task: a class with no image, two labels where one fits."""
+
+    @abstractmethod
+    def encode(self, sample: Sample) -> Any:
+        """Return the sample's target as numbers (numpy)."""
+
+    @abstractmethod
+    def collate(self, targets: Sequence[Any]) -> Any:
+        """Return encoded targets as a batch: tensors, or lists and dicts of tensors."""
+
+    @abstractmethod
+    def strata(self, catalogue: Catalogue) -> Sequence[str]:
+        """Return one word per sample; a stratified split keeps the shares of the words."""
+
+    @abstractmethod
+    def as_row(self, prediction: Prediction) -> dict[str, Any]:
+        """Return a prediction as plain values for JSON; `prediction_columns` are among its keys."""
+
+    @abstractmethod
+    def errors(self, predictions: Sequence[Prediction], targets: Sequence[Any]) -> NDArray[np.float64]:
+        """Return how wrong each prediction is, `(N,)`; the report shows the largest as pictures."""
+
+    @abstractmethod
+    def caption(self, prediction: Prediction, target: Any) -> str:
+        """Return one line for a picture: what was predicted, how surely, and what is true."""
+
+    @abstractmethod
+    def baseline(self, targets: Sequence[Any], train_targets: Sequence[Any]) -> list[Prediction]:
+        """Return predictions that look at no image (the majority class), to compare with."""
+
+    @abstractmethod
+    def sections(self, predictions: Sequence[Prediction], targets: Sequence[Any]) -> list[Section]:
+        """Return the task's part of the report on these predictions."""
