@@ -2,27 +2,57 @@
 
 A *part* is chosen by its `kind`; its other keys belong to whoever offers that kind and are checked by its own model
 (`Options`) when the names are resolved.
+
+No key may be None unless that is its default: TOML has no null, so another None could not be written down.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+"""A share of a whole that never takes all of it."""
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""A seed that every generator takes, NumPy's included."""
+
+Text = Annotated[str, Field(min_length=1)]
+"""A text that is not empty."""
 
 
 class Options(BaseModel):
-    """Base of every options model, core's and plugins': frozen, and an unknown key is an error."""
+    """Base of every options model, core's and plugins': frozen, and an unknown key is an error.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, use_attribute_docstrings=True)
+    The string under a field is its description in `graft recipe schema`.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Part(BaseModel):
     """A named choice with options of its own, which the owner's model checks: `{kind = "mlp", dropout = 0.2}`."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
 
-    kind: str
+    kind: Text
+    """Its name, or `plugin:name` where two plugins offer the same name."""
 
     @property
     def own(self) -> dict[str, Any]:
@@ -30,16 +60,25 @@ class Part(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
-def _named(value: Any) -> Any:
-    return {"kind": value} if isinstance(value, str) else value
+@dataclass(frozen=True)
+class Shorthand:
+    """Lets a table be written as the text of one of its keys: `head = "linear"` for `head = {kind = "linear"}`."""
+
+    key: str
+
+    def expand(self, value: Any) -> Any:
+        """Return the table that a text stands for; anything else as it is."""
+        return {self.key: value} if isinstance(value, str) else value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.expand, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
 
 
-AnyPart = Annotated[Part, BeforeValidator(_named)]
+AnyPart = Annotated[Part, Shorthand("kind")]
 """A part, which may be written as its kind alone: `head = "linear"`."""
-
-
-def _by(value: Any) -> Any:
-    return {"by": value} if isinstance(value, str) else value
 
 
 class Split(Options):
@@ -47,26 +86,32 @@ class Split(Options):
 
     by: Literal["auto", "given", "random", "stratified", "group"] = "auto"
     """`auto`: as the data says, else by group where there are groups, else stratified."""
-    val: Annotated[float, Field(ge=0, lt=1)] = 0.15
+    val: Share = 0.15
     """Share of the samples for validation, where it is not given."""
-    test: Annotated[float, Field(ge=0, lt=1)] = 0.15
+    test: Share = 0.15
     """Share of the samples for testing, where it is not given."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the split alone: other seeds train on the same samples."""
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Split:
+        if self.val + self.test >= 1:
+            raise ValueError(f"val = {self.val:g} and test = {self.test:g} leave nothing to train on")
+        return self
 
 
 class Data(Options):
     """Which images, how they are read, checked and divided."""
 
-    train: str
+    train: Text
     """A folder or a file; relative paths are relative to the working folder."""
-    val: str | None = None
+    val: Text | None = None
     """Validation data of its own, in the same format."""
-    test: str | None = None
+    test: Text | None = None
     """Test data of its own, in the same format."""
     reader: AnyPart = Part(kind="auto")
     """The data format; `auto` detects it and says what it found."""
-    split: Annotated[Split, BeforeValidator(_by)] = Split()
+    split: Annotated[Split, Shorthand("by")] = Split()
     """How samples are divided: `by` alone, or a table."""
     on_bad: Literal["stop", "skip"] = "stop"
     """What to do with images that cannot be decoded: they are always counted and named."""
@@ -75,35 +120,22 @@ class Data(Options):
     max_pixels: PositiveInt = 100_000_000
     """Images with more pixels are refused as oversized before they are decoded."""
     cache_mb: Annotated[int, Field(ge=0)] = 2048
-    """Memory for decoded images, so that each file is decoded once; 0 decodes every time."""
+    """Megabytes of memory for decoded images, so that each file is decoded once; 0 decodes every time."""
 
 
 class Backbone(Options):
     """The pretrained network."""
 
-    kind: str = "graft:tiny"
+    kind: Text = "graft:tiny"
     """An architecture (`resnet50`), or one of a certain source (`torchvision:mobilenet_v2`)."""
-    weights: str = "pretrained"
+    weights: Text = "pretrained"
     """`pretrained`, `none`, the name of imported weights, a file (.safetensors, .pth), or `hf-hub:owner/name`."""
-    upto: str | None = None
+    upto: Text | None = None
     """Last stage that is used, as in `stage3`; what follows it, the weights' own pooled layers included, is cut off."""
     channels: PositiveInt = 3
     """Input channels; the first convolution's pretrained weights are adapted to other numbers than three."""
     size: PositiveInt | None = None
     """Side of the network's square input in pixels; by default the weights' own."""
-
-
-class Strategy(Options):
-    """How the pretrained network is adapted."""
-
-    preset: str | None = None
-    """A named strategy that the other keys refine: see `graft strategies list`."""
-    unfreeze: AnyPart = Part(kind="all")
-    """What trains: `none` (the head alone) or `all`."""
-    pace: Pace = Field(default_factory=lambda: Pace())
-    """Learning rates, over groups and over time."""
-    regularise: Regularise = Field(default_factory=lambda: Regularise())
-    """What keeps the weights from fitting too closely."""
 
 
 class Pace(Options):
@@ -114,8 +146,10 @@ class Pace(Options):
     head: PositiveFloat = 10.0
     """Factor on the base rate for the head."""
     optimizer: Literal["adamw"] = "adamw"
+    """What turns gradients into steps."""
     schedule: Literal["constant", "cosine"] = "cosine"
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """How the rates go on after the warm-up: `cosine` falls to zero by the last step."""
+    warmup: Share = 0.05
     """Share of all steps in which the rates rise linearly from zero."""
 
 
@@ -123,35 +157,51 @@ class Regularise(Options):
     """What keeps the weights from fitting too closely."""
 
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    """Not applied to norms and biases."""
+    """Pull of the weights towards zero; not applied to norms and biases."""
+
+
+class Strategy(Options):
+    """How the pretrained network is adapted."""
+
+    preset: Text | None = None
+    """A named strategy that the other keys refine: see `graft strategies list`."""
+    unfreeze: AnyPart = Part(kind="all")
+    """What trains: `none` (the head alone) or `all`."""
+    pace: Pace = Pace()
+    """Learning rates, over groups and over time."""
+    regularise: Regularise = Regularise()
+    """What keeps the weights from fitting too closely."""
 
 
 class Train(Options):
     """The training loop."""
 
     epochs: PositiveInt = 20
+    """Times that every training sample is seen."""
     batch: PositiveInt = 32
+    """Samples per batch."""
     accumulate: PositiveInt = 1
     """Batches whose gradients are averaged into one step."""
-    clip: PositiveFloat | None = 1.0
-    """Largest norm of the gradient; longer ones are scaled down to it."""
+    clip: Annotated[float, Field(ge=0)] = 1.0
+    """Largest norm of the gradient; longer ones are scaled down to it. 0 leaves them as they are."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """`auto`: bf16 on a GPU that has it, else fp32."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where it runs; `auto` takes a GPU where there is one."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that load images; `auto`: none on a CPU, a few beside a GPU."""
     patience: PositiveInt | None = None
     """Epochs without a better `monitor` after which training stops; by default it goes on to the end."""
-    monitor: str | None = None
+    monitor: Text | None = None
     """The value on the validation split that picks the best epoch; by default the task's own. Larger is better."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of everything but the split: weights, order, augmentation."""
 
 
 class Evaluation(Options):
     """What is measured after training."""
 
-    metrics: tuple[str, ...] | None = None
+    metrics: tuple[Text, ...] | None = None
     """Metrics to compute; by default the task's own."""
     bootstrap: Annotated[int, Field(ge=0)] = 1000
     """Resamples for the 95 % intervals on the test split; 0 gives none."""
@@ -161,13 +211,37 @@ class Recipe(Options):
     """An experiment: data × task × domain × backbone × head × strategy × training."""
 
     task: AnyPart
+    """What is predicted."""
     domain: AnyPart | None = None
+    """Where the images come from: a fragment of defaults between the task's and this recipe's."""
     data: Data
-    backbone: Annotated[Backbone, BeforeValidator(_named)] = Backbone()
+    """Which images, how they are read, checked and divided."""
+    backbone: Annotated[Backbone, Shorthand("kind")] = Backbone()
+    """The pretrained network: an architecture's name, or a table."""
     head: AnyPart | None = None
-    """By default the task's own."""
+    """What turns features into outputs; by default the task's own."""
     augment: AnyPart | None = None
     """An augmentation preset; by default the task's own."""
-    strategy: Strategy = Strategy()
+    strategy: Annotated[Strategy, Shorthand("preset")] = Strategy()
+    """How the pretrained network is adapted: a preset's name, or a table."""
     train: Train = Train()
+    """The training loop."""
     evaluation: Evaluation = Evaluation()
+    """What is measured after training."""
+
+
+def shorthands(model: type[BaseModel]) -> Mapping[tuple[str, ...], Shorthand]:
+    """Return where a model's tables may be written as a text, by the path of the table, outermost first."""
+    found: dict[tuple[str, ...], Shorthand] = {}
+    for name, field in model.model_fields.items():
+        pieces = [*field.metadata, *_pieces(field.annotation)]
+        found.update({(name,): piece for piece in pieces if isinstance(piece, Shorthand)})
+        for piece in pieces:
+            if isinstance(piece, type) and issubclass(piece, BaseModel):
+                found.update({(name, *path): short for path, short in shorthands(piece).items()})
+    return found
+
+
+def _pieces(annotation: Any) -> list[Any]:
+    """What an annotation is made of: `Annotated[Part, x] | None` is made of Part, x and None."""
+    return [piece for arg in get_args(annotation) for piece in _pieces(arg)] or [annotation]
