@@ -1,0 +1,59 @@
+"""Data: samples and their readers, decoding, splits, and batches."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from graft.data.samples import SPLITS, BadFile, Catalogue, DuplicateSet, PreparedData, Reader, Sample
+
+if TYPE_CHECKING:
+    from graft.data.augment import Augmentation
+    from graft.data.dataset import Batch, EpochSampler, ImageDataset, make_loader
+    from graft.data.decode import BadImage
+    from graft.data.geometry import centre_crop, prepare_image, resize
+    from graft.data.prepare import read
+    from graft.data.store import PixelStore
+
+__all__ = [
+    "SPLITS",
+    "Augmentation",
+    "BadFile",
+    "BadImage",
+    "Batch",
+    "Catalogue",
+    "DuplicateSet",
+    "EpochSampler",
+    "ImageDataset",
+    "PixelStore",
+    "PreparedData",
+    "Reader",
+    "Sample",
+    "centre_crop",
+    "make_loader",
+    "prepare_image",
+    "read",
+    "resize",
+]
+
+_HOMES = {
+    "Augmentation": "augment",
+    "BadImage": "decode",
+    "Batch": "dataset",
+    "EpochSampler": "dataset",
+    "ImageDataset": "dataset",
+    "PixelStore": "store",
+    "centre_crop": "geometry",
+    "make_loader": "dataset",
+    "prepare_image": "geometry",
+    "read": "prepare",
+    "resize": "geometry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Pillow, numpy and torch are imported by whoever uses them. The functions `decode` and `prepare` are not here,
+    # because the modules that they live in have the same names.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

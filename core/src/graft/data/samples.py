@@ -22,6 +22,7 @@ class Sample:
         target: What the annotation says, as it stands there; for readers of `labels` a tuple of class names.
         group: Samples of one group (a patient, a scene, a video) never go to different splits.
         split: `train`, `val` or `test`, when the data itself says so.
+        where: Where the annotation stands, as in `labels.csv line 17`; empty when the path itself says everything.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Sample:
     target: Any
     group: str | None = None
     split: str | None = None
+    where: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,7 @@ class BadFile:
     id: str
     path: Path
     code: str
-    """`missing`, `empty`, `format`, `corrupt`, `truncated` or `oversized`."""
+    """`missing`, `unreadable`, `empty`, `format`, `corrupt`, `truncated` or `oversized`."""
     reason: str
 
 
@@ -82,6 +84,13 @@ class DuplicateSet:
     digest: str
     ids: tuple[str, ...]
     splits: tuple[str, ...]
+    conflict: bool = False
+    """Whether they are annotated differently."""
+
+    @property
+    def leaks(self) -> bool:
+        """Whether they are in more than one split."""
+        return len(set(self.splits)) > 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,136 @@
+"""Augmentations through albumentations, behind Graft's own presets, repeatable to the byte.
+
+Each draw is a function of the seed that comes with the call: one `random.Random` and one numpy `Generator` are shared
+by all transforms of an augmentation and are set anew, in place, for each image. That costs a few microseconds, where
+giving each transform a new generator costs as much as the transforms do.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graft.data.geometry import cut_centre
+from graft.data.options import AugmentOptions
+
+# Before the import: albumentations asks the network for a newer version of itself otherwise.
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+import albumentations as A  # noqa: E402
+import cv2  # noqa: E402
+
+NONE: Mapping[str, Any] = {
+    "scale": 1.0,
+    "aspect": 4 / 3,
+    "flip": False,
+    "vertical_flip": False,
+    "rotate": 0.0,
+    "colour": 0.0,
+    "hue": 0.0,
+}
+FLIP: Mapping[str, Any] = {**NONE, "flip": True}
+BASIC: Mapping[str, Any] = {**FLIP, "scale": 0.5, "colour": 0.2}
+STRONG: Mapping[str, Any] = {**FLIP, "scale": 0.2, "rotate": 15.0, "colour": 0.4, "hue": 0.05}
+
+
+class Augmentation(Protocol):
+    """Changes an image at random, and its target alike."""
+
+    def __call__(self, image: NDArray[Any], target: Any, seed: int) -> tuple[NDArray[Any], Any]:
+        """Return an image of exactly the network's input size, and its target; the same for the same `seed`.
+
+        Args:
+            image: `(h, w, C)` as the pixel store gives it, uint8 or float32 0…1; it is not changed.
+            target: The encoded target.
+            seed: In 0 … 2**64 - 1.
+        """
+
+
+class ImageAugmentation:
+    """Crops, mirrors, rotates and recolours images; targets, which say nothing about places, stay as they are.
+
+    Args:
+        size: Height and width of the result.
+        values: A value for every field of `AugmentOptions`.
+    """
+
+    def __init__(self, size: tuple[int, int], values: Mapping[str, Any]) -> None:
+        self.size = size
+        self.values = dict(values)
+        self._build()
+
+    def __call__(self, image: NDArray[Any], target: Any, seed: int) -> tuple[NDArray[Any], Any]:
+        """Return the augmented image and `target` itself."""
+        self._random.seed(seed)
+        self._state["state"]["state"] = seed
+        self._bits.state = self._state
+        if not self._crops:
+            image = cut_centre(image, self.size)
+        for transform in self._transforms:
+            image = transform(image=image)["image"]
+        return image, target
+
+    def _build(self) -> None:
+        self._random = random.Random(0)
+        self._bits = np.random.PCG64(0)
+        self._state: Any = self._bits.state
+        values = self.values
+        self._crops = values["scale"] < 1
+        self._transforms = _transforms(self.size, values)
+        generator = np.random.Generator(self._bits)
+        for transform in self._transforms:
+            transform.set_random_state(generator, self._random)
+
+    def __reduce__(self) -> Any:
+        # The transforms must go on sharing one generator in a spawned process.
+        return ImageAugmentation, (self.size, self.values)
+
+
+def none(*, size: tuple[int, int], options: AugmentOptions) -> Augmentation:
+    """Return an augmentation that cuts out the centre, as evaluation does."""
+    return _refined(size, NONE, options)
+
+
+def flip(*, size: tuple[int, int], options: AugmentOptions) -> Augmentation:
+    """Return an augmentation that cuts out the centre and mirrors left and right."""
+    return _refined(size, FLIP, options)
+
+
+def basic(*, size: tuple[int, int], options: AugmentOptions) -> Augmentation:
+    """Return an augmentation with random crops, mirror images, and mild changes of brightness and contrast."""
+    return _refined(size, BASIC, options)
+
+
+def strong(*, size: tuple[int, int], options: AugmentOptions) -> Augmentation:
+    """Return an augmentation with small random crops, rotations, and changes of brightness, contrast and hue."""
+    return _refined(size, STRONG, options)
+
+
+def _refined(size: tuple[int, int], preset: Mapping[str, Any], options: AugmentOptions) -> Augmentation:
+    return ImageAugmentation(size, {**preset, **options.model_dump(exclude_none=True)})
+
+
+def _transforms(size: tuple[int, int], values: Mapping[str, Any]) -> list[Any]:
+    chosen: list[Any] = []
+    if values["rotate"]:
+        chosen.append(A.Rotate(limit=values["rotate"], border_mode=cv2.BORDER_REFLECT_101, p=1))
+    if values["scale"] < 1:
+        square = size[1] / size[0]
+        ratio = (square / values["aspect"], square * values["aspect"])
+        chosen.append(A.RandomResizedCrop(size=size, scale=(values["scale"], 1.0), ratio=ratio, p=1))
+    if values["flip"]:
+        chosen.append(A.HorizontalFlip(p=0.5))
+    if values["vertical_flip"]:
+        chosen.append(A.VerticalFlip(p=0.5))
+    if values["colour"]:
+        chosen.append(
+            A.RandomBrightnessContrast(brightness_limit=values["colour"], contrast_limit=values["colour"], p=1)
+        )
+    if values["hue"]:
+        shift, saturation = 180 * values["hue"], 255 * 4 * values["hue"]
+        chosen.append(A.HueSaturationValue(hue_shift_limit=shift, sat_shift_limit=saturation, val_shift_limit=0, p=1))
+    return chosen

@@ -1,0 +1,254 @@
+"""Batches of images for training and evaluation, repeatable whatever loads them.
+
+Every random draw is a function of (seed, epoch, sample): the sampler hands out `(epoch, index)` pairs, and the order
+of loading, the number of worker processes and a resumed run change nothing. No global random state is read or written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
+
+from graft.data.decode import BadImage
+from graft.data.geometry import centre_crop
+from graft.data.samples import Sample
+from graft.data.store import PixelStore
+from graft.errors import DataError
+
+if TYPE_CHECKING:
+    from graft.data.augment import Augmentation
+
+Key = tuple[int, int]
+"""An epoch and an index into the samples."""
+
+
+@dataclass
+class Batch:
+    """Some samples, ready for `graft.model.Model`.
+
+    Args:
+        images: `(B, C, H, W)`, uint8 0…255 or float32 0…1.
+        targets: What the task's `collate` gave.
+        indices: `(B,)` int64, into the data set's samples.
+    """
+
+    images: Tensor
+    targets: Any
+    indices: Tensor
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """Return the batch with all its tensors on `device`."""
+        return self._mapped(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in page-locked memory, from which a GPU copies while it calculates."""
+        return self._mapped(Tensor.pin_memory)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def _mapped(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        return Batch(function(self.images), _mapped(self.targets, function), function(self.indices))
+
+
+class ImageDataset(Dataset[Batch]):
+    """Labelled images of one split.
+
+    Args:
+        samples: The split's samples.
+        targets: What the task's `encode` gave for each of them.
+        store: Gives the resized images.
+        task_collate: The task's `collate`.
+        augmentation: What training does to an image; None cuts out the centre, as evaluation and prediction do.
+        seed: Seed of the augmentation.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        targets: Sequence[Any],
+        *,
+        store: PixelStore,
+        task_collate: Callable[[Sequence[Any]], Any],
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+    ) -> None:
+        if len(samples) != len(targets):
+            raise ValueError(f"{len(samples)} samples, but {len(targets)} targets")
+        self.samples = tuple(samples)
+        self.targets = tuple(targets)
+        self.store = store
+        self.task_collate = task_collate
+        self.augmentation = augmentation
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def item(self, key: Key) -> tuple[NDArray[Any], Any]:
+        """Return the image `(H, W, C)` and the encoded target of a sample in an epoch.
+
+        Raises:
+            DataError: When the file, which was read when the run started, cannot be read any more.
+        """
+        epoch, index = key
+        sample = self.samples[index]
+        try:
+            image = self.store.load(sample.path)
+        except BadImage as error:
+            raise DataError(
+                f"{sample.path} could be read when the run started, and now it cannot: {error}",
+                fix="bring the file back and resume the run",
+            ) from error
+        if self.augmentation is None:
+            return centre_crop(image, self.store.preprocess), self.targets[index]
+        return self.augmentation(image, self.targets[index], draw_seed(self.seed, epoch, sample.id))
+
+    def batch(self, keys: Sequence[Key]) -> Batch:
+        """Return the samples of `keys` as a batch, in their order.
+
+        Raises:
+            DataError: When a file cannot be read any more.
+        """
+        items = [self.item(key) for key in keys]
+        return Batch(
+            images=_stacked([image for image, _ in items]),
+            targets=self.task_collate([target for _, target in items]),
+            indices=torch.tensor([index for _, index in keys], dtype=torch.int64),
+        )
+
+    def __getitem__(self, key: Key) -> Batch:
+        return self.batch([key])
+
+    def __getitems__(self, keys: Sequence[Key]) -> Batch | DataError:
+        # A loader asks for a batch at a time. An error travels as a value: a worker process would wrap an exception in
+        # the text of its traceback.
+        try:
+            return self.batch(keys)
+        except DataError as error:
+            return error
+
+
+class EpochSampler(Sampler[Key]):
+    """Hands out `(epoch, index)` for every sample once; the order is a function of (seed, epoch).
+
+    Args:
+        n: Number of samples.
+        seed: Seed of the order.
+        shuffle: Whether samples come in random order, or as they are.
+    """
+
+    def __init__(self, n: int, *, seed: int, shuffle: bool) -> None:
+        self.n = n
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next pass belongs to."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __iter__(self) -> Iterator[Key]:
+        order: Sequence[int] = range(self.n)
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n).tolist()
+        epoch = self.epoch
+        return ((epoch, index) for index in order)
+
+
+class Loader(DataLoader[Batch]):
+    """A data loader that raises a worker's `DataError` as it was meant."""
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        for batch in super().__iter__():
+            if isinstance(batch, DataError):
+                raise batch
+            yield batch
+
+
+def make_loader(
+    dataset: ImageDataset,
+    sampler: Sampler[Key],
+    *,
+    batch: int,
+    workers: int,
+    drop_last: bool,
+    pin_memory: bool = False,
+) -> DataLoader[Batch]:
+    """Return a loader of `Batch`es that draws nothing from the global random state.
+
+    Args:
+        dataset: The images.
+        sampler: Gives the keys of an epoch, as `EpochSampler` does.
+        batch: Images per batch.
+        workers: Processes that load; 0 loads in this one.
+        drop_last: Whether a last batch that is not full is left out.
+        pin_memory: Whether batches lie in page-locked memory, for a GPU.
+    """
+    return Loader(
+        dataset,
+        batch_size=batch,
+        sampler=sampler,
+        num_workers=workers,
+        drop_last=drop_last,
+        pin_memory=pin_memory,
+        collate_fn=_as_it_is,
+        generator=torch.Generator().manual_seed(0),
+        worker_init_fn=_start_worker,
+        persistent_workers=workers > 0,
+    )
+
+
+def draw_seed(seed: int, epoch: int, sample_id: str) -> int:
+    """Return the seed of one sample's draws in one epoch, in 0 … 2**64 - 1."""
+    words = f"{seed}/{epoch}/{sample_id}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(blake2b(words, digest_size=8).digest(), "little")
+
+
+def _stacked(images: Sequence[NDArray[Any]]) -> Tensor:
+    """Return `(H, W, C)` images as `(B, C, H, W)`; all become float when one of them is."""
+    height, width, channels = images[0].shape
+    deep = any(image.dtype != np.uint8 for image in images)
+    batch = np.empty((len(images), channels, height, width), np.float32 if deep else np.uint8)
+    for place, image in zip(batch, images, strict=True):
+        place[...] = image.transpose(2, 0, 1)
+        if deep and image.dtype == np.uint8:
+            place /= 255
+    return torch.from_numpy(batch)
+
+
+def _mapped(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, Mapping):
+        return {key: _mapped(entry, function) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_mapped(entry, function) for entry in value)
+    return value
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _start_worker(_: int) -> None:
+    import cv2
+
+    # As many processes as cores already load; OpenCV's own threads would fight with them, and its pool does not
+    # survive a fork. In a process without workers OpenCV is left as it is: images of up to 256 x 256 pixels are too
+    # small for it to start a thread.
+    cv2.setNumThreads(0)
+    info = get_worker_info()
+    if info is not None and isinstance(info.dataset, ImageDataset):
+        info.dataset.store.share(info.num_workers)

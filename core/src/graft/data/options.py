@@ -1,0 +1,57 @@
+"""Options of core's readers and augmentations. Torch-free."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, PositiveInt
+
+from graft.recipe.schema import Options
+
+
+class FolderOptions(Options):
+    """A folder per class: `class/*.jpg`, or `train|val|test/class/*.jpg`."""
+
+    class_level: PositiveInt = 1
+    """How deep the class folders lie; from 2 on, the folders above them are the samples' groups."""
+    group: str | None = None
+    """A regular expression over the path below the data's folder; what it finds (its first group, where it has one)
+    names the sample's group."""
+
+
+class CsvOptions(Options):
+    """A table with one row per image, in UTF-8, with a header; the separator of its columns is detected."""
+
+    path: str = "path"
+    """The column of image paths."""
+    label: str = "label"
+    """The column of class names."""
+    split: str = "split"
+    """The column of `train`, `val` or `test`, where there is one."""
+    group: str = "group"
+    """The column of groups (a patient, a scene) that are never divided, where there is one."""
+    root: str | None = None
+    """The folder that image paths are relative to, itself relative to the table's folder, which is the default."""
+    separator: str = ";"
+    """What separates several labels in one cell; empty when a cell is always one label."""
+    allow_empty: bool = False
+    """Whether an empty label means an image that shows none of the classes, rather than a mistake."""
+
+
+class AugmentOptions(Options):
+    """What is drawn at random for each image and epoch; a key that is not given is as the preset has it."""
+
+    scale: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Smallest share of the image's area that a random crop keeps; 1 cuts out the centre, as evaluation does."""
+    aspect: Annotated[float, Field(ge=1, le=4)] | None = None
+    """Largest factor by which a random crop's aspect ratio differs from the network input's, either way."""
+    flip: bool | None = None
+    """Mirror left and right, half of the time."""
+    vertical_flip: bool | None = None
+    """Mirror top and bottom, half of the time: for images without an up and down."""
+    rotate: Annotated[float, Field(ge=0, le=180)] | None = None
+    """Largest rotation in degrees, either way; corners are filled by reflection."""
+    colour: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Largest relative change of brightness and of contrast, either way."""
+    hue: Annotated[float, Field(ge=0, le=0.5)] | None = None
+    """Largest shift of the hue as a share of the colour circle, and of the saturation by four times that share."""

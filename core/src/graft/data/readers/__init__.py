@@ -1,0 +1,1 @@
+"""Core's readers: folders of images, and tables."""

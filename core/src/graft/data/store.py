@@ -1,0 +1,80 @@
+"""Decoded and resized images, kept in memory so that each file is decoded once. Torch-free."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graft.data.decode import MAX_PIXELS, decode
+from graft.data.geometry import resize
+from graft.errors import DataError
+from graft.preprocess import Preprocess
+
+
+class PixelStore:
+    """Gives files as resized images, from memory after the first time.
+
+    The images are the same with and without memory for them; only the time differs. Threads may share a store. A loader
+    process that is forked shares the memory with its parent; one that is spawned starts with an empty store.
+
+    Args:
+        preprocess: How images are resized, and to how many channels they are decoded.
+        max_pixels: Larger files are refused.
+        cache_mb: Memory for images, in MiB; the files that do not fit are decoded each time.
+
+    Raises:
+        DataError: When `preprocess` asks for channels that image files do not have.
+    """
+
+    def __init__(self, preprocess: Preprocess, *, max_pixels: int = MAX_PIXELS, cache_mb: int = 2048) -> None:
+        if preprocess.channels not in (1, 3):
+            raise DataError(
+                f"backbone.channels = {preprocess.channels}, but image files are read with 1 or 3 channels",
+                fix="set backbone.channels to 3 or 1",
+            )
+        self.preprocess = preprocess
+        self.max_pixels = max_pixels
+        self._room = cache_mb * 2**20
+        self._capacity = self._room
+        self._images: dict[Path, NDArray[Any]] = {}
+        self._lock = threading.Lock()
+
+    def load(self, path: Path) -> NDArray[Any]:
+        """Return the image in `path` after `geometry.resize`, `(h, w, C)`; it is shared and must not be changed.
+
+        Raises:
+            BadImage: When the file cannot be read as an image.
+        """
+        known = self._images.get(path)
+        if known is not None:
+            return known
+        image = np.ascontiguousarray(
+            resize(decode(path, channels=self.preprocess.channels, max_pixels=self.max_pixels), self.preprocess)
+        )
+        image.setflags(write=False)
+        with self._lock:
+            if path not in self._images and image.nbytes <= self._room:
+                self._images[path] = image
+                self._room -= image.nbytes
+        return image
+
+    def __len__(self) -> int:
+        """Return how many images are in memory."""
+        return len(self._images)
+
+    def share(self, processes: int) -> None:
+        """Leave room for as many stores of the same size: called in each of `processes` that spawned empty ones."""
+        if not self._images:
+            self._room = self._capacity // processes
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A spawned process would receive gigabytes through a pipe.
+        return {**self.__dict__, "_images": {}, "_room": self._capacity, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
