@@ -131,3 +131,6 @@ class BackboneSource(Protocol):
 
         Names that do not belong to the backbone (the classifier's) are kept as they are, so that they are reported.
         """
+
+    def classifier(self, arch: str) -> Sequence[str]:
+        """Return the names of the library's own classifier layers (`fc`, `head.fc`): tensors that a new head replaces."""

@@ -1,0 +1,190 @@
+"""Backbones from timm: every network of it that is a chain of modules."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import timm
+import torch
+from timm.models import get_pretrained_cfg
+from torch import Tensor, nn
+
+from graft.backbones.channels import adapt_preprocess
+from graft.backbones.contract import Backbone, WeightsInfo
+from graft.backbones.cut import CannotCut, Cut, assemble, differs, plan
+from graft.backbones.hub import hub_file, url_file
+from graft.backbones.names import read_index
+from graft.errors import WeightsError, did_you_mean
+from graft.preprocess import Preprocess
+from graft.safeload import load_state_dict
+
+INDEX = "graft.backbones:timm.txt"
+
+_AUXILIARY = ("AuxLogits",)
+"""Training-time classifiers that old files carry and that timm does not build."""
+
+
+class TimmSource:
+    """Networks and weights of timm. An architecture may carry a weight tag: `resnet50.a1_in1k`."""
+
+    def names(self) -> Sequence[str]:
+        """Return the architectures that can be cut into stages."""
+        return read_index(INDEX)
+
+    def build(self, arch: str, *, channels: int = 3) -> Backbone:
+        """Build `arch` with random weights and its default preprocessing.
+
+        Raises:
+            WeightsError: When timm has no `arch`, or it cannot be cut, with the reason.
+        """
+        cut = _cut(arch, channels)
+        model = _model(arch, channels)
+        backbone = assemble(model, cut, preprocess=adapt_preprocess(_preprocess(_config(arch)), channels))
+        if arch.partition(".")[0] not in self.names() and (difference := _difference(model, backbone, channels)):
+            raise _refusal(arch, difference)
+        return backbone
+
+    def pretrained(self, arch: str) -> WeightsInfo | None:
+        """Return what timm records of its weights for `arch`, or None when it has none."""
+        config = _config(arch)
+        if not config.has_weights:
+            return None
+        return WeightsInfo(
+            name=f"{config.architecture}.{config.tag}" if config.tag else config.architecture,
+            licence=config.license,
+            origin=f"hf-hub:{config.hf_hub_id}" if config.hf_hub_id else str(config.url),
+            preprocess=_preprocess(config),
+        )
+
+    def fetch(self, arch: str) -> dict[str, Tensor]:
+        """Return timm's weights for `arch` from the cache of the Hugging Face hub, or from the hub itself.
+
+        Raises:
+            OfflineError: When they are not in the cache and the network is off or cannot be reached.
+            WeightsError: When there are none, or only in a format that is no state dict.
+        """
+        config = _config(arch)
+        if not config.has_weights or config.custom_load:
+            what = "only in a format that is no state dict" if config.custom_load else "no weights"
+            raise WeightsError(f"timm has {what} for '{arch}'", fix='write backbone.weights = "none", or name a file')
+        if config.hf_hub_id:
+            given = (config.hf_hub_filename,) if config.hf_hub_filename else ()
+            path = hub_file(config.hf_hub_id, (*given, "model.safetensors", "pytorch_model.bin"), arch=f"timm:{arch}")
+        else:
+            path = url_file(config.url, arch=f"timm:{arch}")
+        return load_state_dict(path)
+
+    def convert(self, arch: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Rename the tensors of a timm state dict; files in an older spelling go through timm's own filter first."""
+        names = _cut(arch, 3).names
+        if not names.keys() <= state.keys() and (convert := _filter(arch)):
+            try:
+                state = convert(dict(state), _model(arch, 3, meta=True))
+            except Exception as error:  # the filter met a file of another kind: its names are reported as they are
+                logging.getLogger(__name__).debug("timm's filter for %s failed: %s", arch, error)
+        return {names.get(name, name): tensor for name, tensor in state.items()}
+
+    def classifier(self, arch: str) -> Sequence[str]:
+        """Return the names of timm's own classifier layers."""
+        given = _config(arch).classifier
+        return (*((given,) if isinstance(given, str) else given or ()), *_AUXILIARY)
+
+
+def check(arch: str, *, size: int = 96) -> str | None:
+    """Return how `arch`, cut, differs from timm's own network on noise, or None when it is the same to the last bit.
+
+    Raises:
+        WeightsError: When it cannot be cut at all.
+    """
+    cut = _cut(arch, 3)
+    model = _model(arch, 3)
+    return _difference(model, assemble(model, cut, preprocess=Preprocess()), 3, size=size)
+
+
+def _difference(model: Any, backbone: Backbone, channels: int, *, size: int = 96) -> str | None:
+    end = {}
+    hook = model.get_submodule(_end(model)).register_forward_hook(lambda module, args, out: end.update(out=out))
+
+    def features(x: Tensor) -> Tensor:
+        model.forward_features(x)
+        return end["out"]
+
+    def embedding(x: Tensor) -> Tensor:
+        vector = model.forward_head(model.forward_features(x), pre_logits=True)
+        return vector.flatten(1)
+
+    was_training = backbone.training
+    model.eval(), backbone.eval()
+    try:
+        return differs(backbone, features=features, embedding=embedding, channels=channels, size=size)
+    finally:
+        hook.remove()
+        model.train(was_training), backbone.train(was_training)
+
+
+def _config(arch: str) -> Any:
+    known = timm.list_models()
+    name = arch.partition(".")[0]
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise WeightsError(f"timm has no architecture '{name}'" + (f": {hint}" if hint else ""))
+    try:
+        return get_pretrained_cfg(arch, allow_unregistered=False)
+    except RuntimeError as error:
+        tags = [tagged for tagged in timm.list_pretrained(name + ".*")]
+        raise WeightsError(f"timm has no weights '{arch}'", fix=f"one of {', '.join(tags) or 'none'}") from error
+
+
+def _preprocess(config: Any) -> Preprocess:
+    _, height, width = config.test_input_size or config.input_size
+    return Preprocess(
+        size=(height, width),
+        resize="squash" if config.crop_mode == "squash" else "shorter",
+        crop=config.test_crop_pct or config.crop_pct,
+        interpolation="bilinear" if config.interpolation == "bilinear" else "bicubic",
+        mean=tuple(config.mean),
+        std=tuple(config.std),
+    )
+
+
+def _model(arch: str, channels: int, *, meta: bool = False) -> Any:
+    with torch.device("meta" if meta else "cpu"):
+        return timm.create_model(arch, pretrained=False, num_classes=0, in_chans=channels)
+
+
+def _end(model: Any) -> str:
+    taps = getattr(model, "feature_info", None)
+    if not taps:
+        raise CannotCut("it does not say where its feature maps are")
+    module: str = taps[-1]["module"]
+    return module
+
+
+@cache
+def _cut(arch: str, channels: int) -> Cut:
+    config = _config(arch)
+    if config.fixed_input_size:
+        raise _refusal(arch, "it takes images of one size only")
+    try:
+        model = _model(arch, channels, meta=True)
+        return plan(model, end=_end(model), channels=channels, size=max(config.input_size[-1], 224))
+    except CannotCut as error:
+        raise _refusal(arch, str(error)) from error
+    except Exception as error:  # whatever timm raises for options that a family does not have
+        raise _refusal(arch, f"timm cannot build it: {error}") from error
+
+
+def _refusal(arch: str, reason: str) -> WeightsError:
+    return WeightsError(
+        f"timm's '{arch}' cannot be cut into stages: {reason}", fix="graft backbones list --source timm shows what can"
+    )
+
+
+def _filter(arch: str) -> Callable[[dict[str, Tensor], nn.Module], dict[str, Tensor]] | None:
+    """Return the function by which the family's module reads files in older spellings."""
+    module = sys.modules[timm.model_entrypoint(arch.partition(".")[0]).__module__]
+    return getattr(module, "checkpoint_filter_fn", None) or getattr(module, "_filter_fn", None)
