@@ -1,7 +1,7 @@
 """Writing files so that whoever reads them finds the old content or the new, and never half of it.
 
 The new content goes to a temporary file in the *target's* folder (another one may lie on another file system, where a
-rename is a copy), is forced to the disk, and takes the target's name in one step; then the folder is forced to the disk.
+rename is a copy), is forced to disk, and takes the target's name in one step; then the folder is forced to disk too.
 A process that is killed leaves at most a `.tmp-<pid>-…` entry, which `sweep` removes.
 """
 
