@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from commands import Graft
 from photos import COLOURS, picture, write_photos
 
 
@@ -510,7 +511,7 @@ def test_there_are_sixty() -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_mistake(name: str, cli, tmp_path: Path) -> None:  # noqa: ANN001
+def test_mistake(name: str, cli: Graft, tmp_path: Path) -> None:
     mistake = CASES[name](tmp_path)
     result = cli(*mistake.arguments)
     assert result.code == 2, result.err
