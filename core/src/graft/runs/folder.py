@@ -1,8 +1,8 @@
 """The run folder: what training leaves behind, and how it is found, locked and read again. Torch-free.
 
-`recipe.toml`, `environment.json`, `fingerprint.json`, `split.csv`, `bad_files.csv` and `duplicates.csv` are there from
-the start; `metrics.jsonl`, `log.txt`, `status.json` and `checkpoints/` grow; `results.json`, `bundle/` and `report.html`
-come at the end.
+`recipe.toml`, `environment.json`, `fingerprint.json`, `split.csv`, `bad_files.csv` and `duplicates.csv` are there
+from the start; `metrics.jsonl`, `log.txt`, `status.json` and `checkpoints/` grow; `results.json`, `bundle/` and
+`report.html` come at the end.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ class Run:
         final = new_path(out, name) if name else out / f"{time.strftime('%Y-%m-%d_%H%M%S')}-{slug(default)}"
         temporary = atomic.temporary_beside(final)
         try:
-            temporary.mkdir(parents=True)
+            out.mkdir(parents=True, exist_ok=True)
+            atomic.sweep(out)
+            temporary.mkdir()
         except OSError as error:
             raise TrainingError(
                 f"{out}: no run folder can be made there ({error.strerror})", fix="choose another with --out"
@@ -156,7 +158,7 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """One row per finished epoch: the lines of `metrics.jsonl`. A line that a killed process left half is no row."""
+        """One row per finished epoch, from `metrics.jsonl`; half a line that a killed process left is no row."""
         path = self.path / "metrics.jsonl"
         rows: list[dict[str, Any]] = []
         if path.is_file():
