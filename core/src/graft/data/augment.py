@@ -20,8 +20,8 @@ from graft.data.options import AugmentOptions
 
 # Before the import: albumentations asks the network for a newer version of itself otherwise.
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
-import albumentations as A  # noqa: E402
-import cv2  # noqa: E402
+import albumentations as A
+import cv2
 
 NONE: Mapping[str, Any] = {
     "scale": 1.0,

@@ -28,9 +28,8 @@ def resize(image: NDArray[Any], preprocess: Preprocess) -> NDArray[Any]:
     height, width = preprocess.size
     if preprocess.resize == "shorter":
         height, width = math.floor(height / preprocess.crop), math.floor(width / preprocess.crop)
-        image = cut_centre(
-            image, (_LONGEST * image.shape[1] * height // width, _LONGEST * image.shape[0] * width // height)
-        )
+        h, w = image.shape[:2]
+        image = cut_centre(image, (_LONGEST * w * height // width, _LONGEST * h * width // height))
         h, w = image.shape[:2]
         if h * width <= w * height:
             width = height * w // h

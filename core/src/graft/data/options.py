@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
 from graft.recipe.schema import Options
 
@@ -17,6 +18,16 @@ class FolderOptions(Options):
     group: str | None = None
     """A regular expression over the path below the data's folder; what it finds (its first group, where it has one)
     names the sample's group."""
+
+    @field_validator("group")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                re.compile(value)
+            except re.error as error:
+                raise ValueError(f"no regular expression: {error}") from error
+        return value
 
 
 class CsvOptions(Options):

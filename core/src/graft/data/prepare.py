@@ -2,22 +2,246 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel
 
 from graft.console import Console
-from graft.data.samples import Catalogue, PreparedData
+from graft.data.decode import BadImage
+from graft.data.duplicates import find_duplicates, without_leaks
+from graft.data.readers._files import require_path
+from graft.data.samples import BadFile, Catalogue, DuplicateSet, PreparedData, Reader, Sample
+from graft.data.splits import divide
 from graft.data.store import PixelStore
-from graft.plugins import Plugins
+from graft.errors import DataError, Problem, did_you_mean
 from graft.plugins.descriptors import ReaderSpec
 from graft.recipe.schema import Data
-from graft.tasks.contract import Task
+
+if TYPE_CHECKING:
+    from graft.plugins import Plugins
+    from graft.tasks.contract import Task
 
 
 def read(
     data: Data, *, takes: str, reader: ReaderSpec | None, options: BaseModel | None, plugins: Plugins
 ) -> Catalogue:
-    raise NotImplementedError
+    """Return all samples of a recipe's data, with `data.val` and `data.test` among them; no image is read.
+
+    Args:
+        data: The recipe's `[data]`.
+        takes: The kind of target that the task takes.
+        reader: The reader that the recipe names; None detects it.
+        options: Its options; None are its defaults.
+        plugins: Where readers come from.
+
+    Raises:
+        DataError: When a path does not exist, no reader fits or more than one does, or the annotations are wrong.
+    """
+    train = Path(data.train).expanduser()
+    require_path(train, "data.train")
+    if reader is None:
+        reader, reason = _detected(train, takes, plugins)
+        options = None
+    else:
+        reason = "as the recipe says"
+    built: Reader = plugins.target(reader)()
+    options = options if options is not None else plugins.options(reader)()
+    catalogue = built.read(train, options)
+    catalogue = replace(catalogue, notes=(f"read as '{reader.name}': {reason}", *catalogue.notes))
+    for split, given in (("val", data.val), ("test", data.test)):
+        if given is not None:
+            path = Path(given).expanduser()
+            require_path(path, f"data.{split}")
+            catalogue = _with_split(catalogue, built.read(path, options), split)
+    return catalogue
 
 
 def prepare(catalogue: Catalogue, data: Data, *, task: Task, store: PixelStore, console: Console) -> PreparedData:
-    raise NotImplementedError
+    """Return samples that are checked and divided: every image has been decoded once, and is in `store` if it fits.
+
+    Args:
+        catalogue: What `read` gave.
+        data: The recipe's `[data]`: what to do with bad files and duplicates, and how to divide.
+        task: Checks that the samples fit it, and says what a stratified split keeps the shares of.
+        store: Decodes the images.
+        console: Says what was found.
+
+    Raises:
+        DataError: With every image that cannot be read (unless they are skipped), every class that is left empty,
+            duplicates (when they stop), and what the task finds wrong.
+    """
+    shown = len(catalogue.samples)
+    console.say("Data", f"{shown} images in {len(catalogue.classes)} classes, {catalogue.root}")
+    for note in catalogue.notes:
+        console.say("Data", note)
+    digests, bad = _checked(catalogue.samples, store, console)
+    gone = {file.id for file in bad}
+    usable = replace(catalogue, samples=tuple(sample for sample in catalogue.samples if sample.id not in gone))
+    problems = _bad_problems(catalogue, bad) if data.on_bad == "stop" else []
+    problems += _emptied(catalogue, usable)
+    if bad and data.on_bad == "skip":
+        codes = ", ".join(f"{count} {code}" for code, count in sorted(Counter(file.code for file in bad).items()))
+        console.warn(f"skipped {len(bad)} of {shown} images that cannot be read ({codes})")
+    if problems:
+        raise DataError(_summary(bad, shown), problems=problems, fix=_way_out(data, bad))
+
+    strata = task.strata(usable)
+    division = divide(usable.samples, strata, data.split, digests=digests)
+    split: Mapping[str, Sequence[int]] = division.split
+    duplicates = find_duplicates(usable.samples, split, digests)
+    leaks = [same for same in duplicates if same.leaks]
+    _say_duplicates(duplicates, data, console)
+    if leaks and data.duplicates == "drop":
+        split, dropped = without_leaks(usable.samples, split, leaks)
+        console.warn(f"left out {len(dropped)} copies of images that are in a later split")
+    elif leaks and data.duplicates == "stop":
+        problems += [Problem(same.ids[0], f"also is {_others(same)}") for same in leaks]
+    problems += task.check(usable, split)
+    if problems:
+        fix = "data.duplicates=drop leaves copies out of the earlier split" if leaks else None
+        raise DataError(f"{catalogue.root} cannot be trained on as it is", problems=problems, fix=fix)
+    for note in division.notes:
+        console.warn(note)
+    counts = ", ".join(f"{len(split[name])} {name}" for name in split)
+    console.say("Split", f"{counts} ({division.by})")
+    return PreparedData(
+        catalogue=usable,
+        split=split,
+        split_by=division.by,
+        bad_files=tuple(bad),
+        duplicates=duplicates,
+        digests=digests,
+    )
+
+
+def _detected(path: Path, takes: str, plugins: Plugins) -> tuple[ReaderSpec, str]:
+    specs = {name: spec for name, spec in plugins.specs(ReaderSpec).items() if spec.gives == takes}
+    found = [(name, spec, reason) for name, spec in specs.items() if (reason := plugins.target(spec)().detect(path))]
+    if not found:
+        known = ", ".join(f"{name} ({spec.summary})" for name, spec in specs.items())
+        raise DataError(
+            f"data.train: {path} is nothing that a reader of {takes} knows",
+            fix=f"name the reader with data.reader.kind=…; there are: {known}",
+        )
+    if len(found) > 1:
+        raise DataError(
+            f"data.train: {path} could be read in {len(found)} ways",
+            problems=[Problem(name, reason) for name, _, reason in found],
+            fix=f"choose one: data.reader.kind={found[0][0]}",
+        )
+    return found[0][1], found[0][2]
+
+
+def _with_split(catalogue: Catalogue, other: Catalogue, split: str) -> Catalogue:
+    """Return `catalogue` with the samples of `other` as `split`; what had no split becomes train."""
+    field = f"data.{split}"
+    if any(sample.split == split for sample in catalogue.samples):
+        raise DataError(
+            f"{field} names {other.root}, but data.train has a split '{split}' of its own",
+            fix=f"leave {field} out, or let data.train name the training part alone",
+        )
+    if any(sample.split for sample in other.samples):
+        raise DataError(
+            f"{field} names {other.root}, which is itself divided into splits",
+            fix=f"let {field} name one part of it, as in {field}={other.root / split}",
+        )
+    known = set(catalogue.classes)
+    problems = [
+        Problem(field, f"the class {name!r} is not in data.train", did_you_mean(name, catalogue.classes))
+        for name in other.classes
+        if name not in known
+    ]
+    if problems:
+        raise DataError(f"{other.root} has classes that training never sees", problems=problems, fix="rename them")
+    main = (replace(sample, split=sample.split or "train") for sample in catalogue.samples)
+    added = (replace(sample, id=f"{split}/{sample.id}", split=split) for sample in other.samples)
+    samples = tuple(sorted((*main, *added), key=lambda sample: sample.id))
+    notes = (*catalogue.notes, *(f"{field}: {note}" for note in other.notes))
+    return replace(catalogue, samples=samples, notes=notes)
+
+
+def _checked(samples: Sequence[Sample], store: PixelStore, console: Console) -> tuple[dict[str, str], list[BadFile]]:
+    def check(sample: Sample) -> str | BadFile:
+        try:
+            store.load(sample.path)
+            with sample.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except BadImage as error:
+            return BadFile(id=sample.id, path=sample.path, code=error.code, reason=error.reason)
+        except OSError as error:
+            return BadFile(id=sample.id, path=sample.path, code="unreadable", reason=error.strerror or str(error))
+
+    digests: dict[str, str] = {}
+    bad: list[BadFile] = []
+    # Pillow decodes without holding the interpreter's lock.
+    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    try:
+        with console.progress("Images", len(samples)) as progress:
+            for sample, result in zip(samples, pool.map(check, samples), strict=True):
+                if isinstance(result, BadFile):
+                    bad.append(result)
+                else:
+                    digests[sample.id] = result
+                progress.advance()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return digests, bad
+
+
+def _bad_problems(catalogue: Catalogue, bad: Sequence[BadFile]) -> list[Problem]:
+    where = {sample.id: sample.where for sample in catalogue.samples}
+    return [
+        Problem(f"{where[file.id]}: {file.id}" if where[file.id] else file.id, f"{file.reason} [{file.code}]")
+        for file in bad
+    ]
+
+
+def _emptied(before: Catalogue, after: Catalogue) -> list[Problem]:
+    if not after.samples:
+        return [Problem(str(before.root), "no image is left")]
+    had, has = _images_per_class(before), _images_per_class(after)
+    return [Problem(f"class {name}", f"none of its {had[name]} images can be read") for name in had if not has[name]]
+
+
+def _images_per_class(catalogue: Catalogue) -> Counter[str]:
+    # Other kinds of targets than class names are the task's to check.
+    known = set(catalogue.classes)
+    targets = (sample.target for sample in catalogue.samples if isinstance(sample.target, tuple))
+    return Counter(name for target in targets for name in target if isinstance(name, str) and name in known)
+
+
+def _summary(bad: Sequence[BadFile], total: int) -> str:
+    return f"{len(bad)} of {total} images cannot be read"
+
+
+def _way_out(data: Data, bad: Sequence[BadFile]) -> str:
+    if data.on_bad == "skip":
+        return "repair the files, or remove the class from the data"
+    way = "repair or remove the files, or train without them: data.on_bad=skip"
+    return f"{way}; data.max_pixels=N allows larger ones" if any(f.code == "oversized" for f in bad) else way
+
+
+def _say_duplicates(duplicates: Sequence[DuplicateSet], data: Data, console: Console) -> None:
+    leaks = [same for same in duplicates if same.leaks]
+    conflicts = [same for same in duplicates if same.conflict]
+    if leaks and data.duplicates == "warn":
+        console.warn(
+            f"{len(leaks)} images are in more than one split, so results look better than they are: "
+            f"{leaks[0].ids[0]} also is {_others(leaks[0])} (data.duplicates=drop leaves such copies out)"
+        )
+    for same in conflicts:
+        console.warn(f"the same image is annotated in different ways: {', '.join(same.ids)}")
+    if len(duplicates) > len(leaks):
+        copies = sum(len(same.ids) - 1 for same in duplicates if not same.leaks)
+        console.say("Data", f"{copies} images are copies of others in the same split")
+
+
+def _others(same: DuplicateSet) -> str:
+    return ", ".join(f"{name} in {split}" for name, split in zip(same.ids[1:], same.splits[1:], strict=True))

@@ -8,7 +8,7 @@ stratum has a sample in train.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import ceil, floor
@@ -206,14 +206,12 @@ def _by_balance(units: Sequence[Unit], strata: Sequence[str], wanted: Mapping[st
         if name not in places:
             here = _content(units, places, "train", strata)
             spare = [
-                n
-                for n, place in enumerate(places)
-                if place == "train"
-                and contents[n] < here
-                and all(here[word] > count for word, count in contents[n].items())
+                number
+                for number, place in enumerate(places)
+                if place == "train" and all(here[word] > count for word, count in contents[number].items())
             ]
             if spare:
-                places[min(spare, key=lambda n: len(units[n]))] = name
+                places[min(spare, key=lambda number: len(units[number]))] = name
     return places
 
 

@@ -1,0 +1,302 @@
+"""Images in one folder per class, with or without folders for train, val and test above. Torch-free."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from graft.data.options import FolderOptions
+from graft.data.readers._files import (
+    SPLIT_WORDS,
+    as_text,
+    class_problems,
+    classes_of,
+    is_image,
+    require_path,
+    twin_notes,
+)
+from graft.data.samples import SPLITS, Catalogue, Sample
+from graft.errors import DataError, Problem
+
+_LAYOUT = "put the images into one folder per class: {root}/cat/1.jpg, {root}/dog/2.jpg"
+# Left behind by operating systems, archives and notebooks.
+_SYSTEM = frozenset({"thumbs.db", "desktop.ini", "__macosx", "icon\r"})
+# Parts of an annotated data set, not classes: read as classes they would train without a complaint.
+_PARTS = frozenset({"images", "imgs", "jpegimages", "masks", "labels", "annotations"})
+
+
+class FolderReader:
+    """Reads `class/*.jpg` and `train|val|test/class/*.jpg`; images may lie deeper inside a class's folder.
+
+    Links are followed, each folder once. Targets are tuples with the one class name.
+    """
+
+    def detect(self, path: Path) -> str | None:
+        """Return why `path` is read as folders: it is one."""
+        if not path.is_dir():
+            return None
+        parts = _split_folders(path)
+        if parts:
+            return f"a folder with {', '.join(sorted((part.name for part in parts), key=_split_order))}"
+        return "a folder with one folder per class"
+
+    def read(self, path: Path, options: BaseModel) -> Catalogue:
+        """Return the images below `path`, by the folders they lie in.
+
+        Raises:
+            DataError: When the layout is another one, a class has no image, or a class is in val or test alone; the
+                text says which layout fits.
+        """
+        if not isinstance(options, FolderOptions):
+            raise TypeError(f"FolderOptions are needed, not {type(options).__name__}")
+        require_path(path, "data")
+        if not path.is_dir():
+            raise DataError(
+                f"{path} is a file, and the reader 'folder' needs a folder", fix=_LAYOUT.format(root="DATA")
+            )
+        scan = _Scan(path, options)
+        try:
+            parts = _split_folders(path)
+            if parts:
+                scan.read_splits(parts)
+            else:
+                scan.read_classes(path, None)
+        except OSError as error:
+            raise DataError(f"{error.filename} cannot be listed: {error.strerror}", fix="make it readable") from error
+        problems = scan.problems or class_problems(scan.samples, str(path))
+        if problems:
+            raise DataError(f"{path} cannot be read as a folder per class", problems=problems, fix=scan.fix)
+        samples = tuple(sorted(scan.samples, key=lambda sample: sample.id))
+        classes = tuple(classes_of(samples))
+        return Catalogue(
+            samples=samples,
+            classes=classes,
+            reader="folder",
+            root=path,
+            notes=(*scan.notes(), *twin_notes(classes)),
+        )
+
+
+@dataclass
+class _Scan:
+    root: Path
+    options: FolderOptions
+    samples: list[Sample] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    fix: str | None = None
+    hidden: int = 0
+    passed: Counter[str] = field(default_factory=Counter)
+    outside: int = 0
+
+    def read_splits(self, parts: list[Path]) -> None:
+        by_split: dict[str, Path] = {}
+        for part in parts:
+            split = SPLIT_WORDS[part.name.casefold()]
+            if split in by_split:
+                self.problems.append(Problem(self.name(part), f"{self.name(by_split[split])} is {split} already"))
+            by_split[split] = part
+        if "train" not in by_split:
+            names = " and ".join(part.name for part in parts)
+            self.problems.append(Problem(str(self.root), f"has {names}, but no folder train"))
+            self.fix = f"add {self.root / 'train'}, or name the two with data.train= and data.test="
+        self.look_beside(self.root)
+        for folder in _folders(self.root):
+            if folder not in parts and next(self.images(folder), None):
+                self.problems.append(Problem(self.name(folder), "a folder with images beside those of the splits"))
+                self.fix = self.fix or f"move it elsewhere, or name the parts: data.train={self.root / 'train'} …"
+        for split in SPLITS:
+            if split in by_split:
+                self.read_classes(by_split[split], split)
+
+    def read_classes(self, top: Path, split: str | None) -> None:
+        folders = self.class_folders(top)
+        if not folders:
+            self.no_classes(top)
+            return
+        if self.are_parts(folders, top):
+            return
+        if split is None and self.options.class_level == 1 and self.is_too_shallow(folders):
+            return
+        for folder in folders:
+            found = list(self.images(folder))
+            if not found:
+                self.problems.append(Problem(self.name(folder), "the class folder has no image" + _contents(folder)))
+                self.fix = self.fix or "add images to it, or remove the folder"
+            self.samples += [self.sample(image, folder, top, split) for image in found]
+        if len(folders) == 1 and split is None:
+            self.only_one(folders[0])
+
+    def class_folders(self, top: Path) -> list[Path]:
+        level = [top]
+        for _ in range(self.options.class_level):
+            for folder in level:
+                self.look_beside(folder)
+            level = [inner for folder in level for inner in _folders(folder)]
+        return level
+
+    def are_parts(self, folders: list[Path], top: Path) -> bool:
+        """Note a problem when the folders are named as the parts of a data set, `images` and `masks`."""
+        if not all(folder.name.casefold() in _PARTS for folder in folders):
+            return False
+        names = " and ".join(folder.name for folder in folders)
+        self.problems.append(Problem(self.name(top), f"has {names} where the class folders should be"))
+        self.fix = _table_hint(top) or _LAYOUT.format(root=top)
+        return True
+
+    def is_too_shallow(self, folders: list[Path]) -> bool:
+        """Note a problem when the folders look like groups that all have the same class folders."""
+        inner = [{child.name for child in _folders(folder)} for folder in folders]
+        if len(folders) < 2 or any(_has_image(folder) for folder in folders):
+            return False
+        common = set.intersection(*inner)
+        if len(common) < 2:
+            return False
+        shown = ", ".join(sorted(common)[:3])
+        first, second = folders[0], folders[1]
+        self.problems.append(
+            Problem(
+                str(self.root),
+                f"the folders {first.name} and {second.name} have no image of their own, but the same folders inside "
+                f"({shown} …): the classes seem to lie one level deeper",
+            )
+        )
+        self.fix = (
+            f"train on one and test on another: data.train={first} data.test={second}; or take all of them, as groups "
+            "that are never divided: data.reader.kind=folder data.reader.class_level=2"
+        )
+        return True
+
+    def only_one(self, folder: Path) -> None:
+        inner = _folders(folder)
+        if len(inner) > 1 and not _has_image(folder):
+            self.problems.append(
+                Problem(
+                    str(self.root), f"has one folder, {folder.name}, whose {len(inner)} folders look like the classes"
+                )
+            )
+            self.fix = f"data.train={folder}"
+
+    def no_classes(self, top: Path) -> None:
+        if self.options.class_level > 1:
+            self.problems.append(Problem(self.name(top), f"no folder at class_level = {self.options.class_level}"))
+            return
+        self.fix = _LAYOUT.format(root=top)
+        here = sum(is_image(entry.name) for entry in top.iterdir())
+        hint = _table_hint(top)
+        if hint:
+            self.problems.append(Problem(self.name(top), "no class folders, but a table"))
+            self.fix = f"{hint}; else {self.fix}"
+        elif here:
+            self.problems.append(Problem(self.name(top), f"{here} images lie in it directly, without class folders"))
+            self.fix += ", or list them in a table with the columns path and label"
+        else:
+            self.problems.append(Problem(self.name(top), "no class folders and no images"))
+
+    def images(self, folder: Path) -> Iterator[Path]:
+        """Yield the images below `folder`, each folder once, and count what is passed over."""
+        seen: set[tuple[int, int]] = set()
+        for here, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
+            status = Path(here).stat()
+            if (status.st_dev, status.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            folders[:] = sorted(name for name in folders if not _is_hidden(name))
+            for name in sorted(files):
+                if _is_hidden(name):
+                    self.hidden += 1
+                elif is_image(name):
+                    yield Path(here, name)
+                else:
+                    self.passed[Path(name).suffix.lower() or "without a suffix"] += 1
+
+    def look_beside(self, folder: Path) -> None:
+        """Count the files that lie beside folders, where no image is looked for."""
+        for entry in os.scandir(folder):
+            if _is_hidden(entry.name):
+                self.hidden += not entry.is_dir()
+            elif not entry.is_dir() and is_image(entry.name):
+                self.outside += 1
+
+    def sample(self, image: Path, folder: Path, top: Path, split: str | None) -> Sample:
+        name = self.name(image)
+        group = None
+        if self.options.group is not None:
+            group = self.group(name)
+        elif self.options.class_level > 1:
+            group = as_text(folder.parent.relative_to(top).as_posix())
+        return Sample(id=name, path=image, target=(as_text(folder.name),), group=group, split=split)
+
+    def group(self, name: str) -> str | None:
+        found = re.search(self.options.group or "", name)
+        if found is None:
+            self.problems.append(Problem(name, f"data.reader.group = {self.options.group!r} finds nothing in it"))
+            return None
+        return found.group(1) if found.re.groups else found.group()
+
+    def name(self, path: Path) -> str:
+        return as_text(path.relative_to(self.root).as_posix() if path != self.root else str(path))
+
+    def notes(self) -> Iterator[str]:
+        if self.passed:
+            kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(self.passed.items()))
+            yield f"passed over {self.passed.total()} files that are no images ({kinds})"
+        if self.hidden:
+            yield f"passed over {self.hidden} hidden files"
+        if self.outside:
+            yield f"passed over {self.outside} images that lie outside of every class folder"
+
+
+def _split_folders(root: Path) -> list[Path]:
+    """Return the folders for splits, or nothing when the folders in `root` are classes.
+
+    A folder `train` among others is a class when it has images of its own: there are data sets of vehicles.
+    """
+    folders = _folders(root)
+    named = [folder for folder in folders if folder.name.casefold() in SPLIT_WORDS]
+    if len(named) < len(folders) and not any(SPLIT_WORDS[n.name.casefold()] == "train" and _folders(n) for n in named):
+        return []
+    return named
+
+
+def _split_order(name: str) -> int:
+    return SPLITS.index(SPLIT_WORDS[name.casefold()])
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(
+        (Path(entry) for entry in os.scandir(path) if not _is_hidden(entry.name) and entry.is_dir()),
+        key=lambda folder: folder.name,
+    )
+
+
+def _table_hint(folder: Path) -> str | None:
+    for entry in sorted(folder.iterdir()):
+        if entry.suffix.lower() in (".csv", ".tsv"):
+            return f"if the table has the labels: data.train={entry}"
+    return None
+
+
+def _has_image(folder: Path) -> bool:
+    return any(is_image(entry.name) and not entry.is_dir() for entry in os.scandir(folder))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in _SYSTEM
+
+
+def _raise(error: OSError) -> None:
+    # os.walk would pass over a folder that may not be read, without a word.
+    raise error
+
+
+def _contents(folder: Path) -> str:
+    kinds = Counter(Path(name).suffix.lower() for _, _, names in os.walk(folder) for name in names if name[0] != ".")
+    shown = ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in kinds.most_common(3))
+    return f", but {shown}" if shown else ""

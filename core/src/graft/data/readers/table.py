@@ -1,0 +1,234 @@
+"""A table with one row per image: `path,label[,split,group]`. Torch-free."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from graft.data.options import CsvOptions
+from graft.data.readers._files import (
+    SPLIT_WORDS,
+    as_text,
+    class_problems,
+    classes_of,
+    is_image,
+    require_path,
+    twin_notes,
+)
+from graft.data.samples import Catalogue, Sample
+from graft.errors import DataError, Problem, did_you_mean
+
+_DELIMITERS = ",;\t"
+_NO_LABEL = frozenset({"", "nan"})
+
+
+class CsvReader:
+    """Reads a table in UTF-8 whose header names its columns; commas, semicolons or tabs are detected.
+
+    Targets are tuples of class names, in the order of the cell.
+    """
+
+    def detect(self, path: Path) -> str | None:
+        """Return why `path` is read as a table: its name says so."""
+        if path.is_file() and path.suffix.lower() in (".csv", ".tsv"):
+            return f"a {path.suffix.lower()} table"
+        return None
+
+    def read(self, path: Path, options: BaseModel) -> Catalogue:
+        """Return the images that the table lists.
+
+        Files that do not exist are left to the check of the images, which stops or skips as the recipe says, unless
+        there are other mistakes, or no file exists at all: then the column or the root is wrong.
+
+        Raises:
+            DataError: With every mistake in the table, by line.
+        """
+        if not isinstance(options, CsvOptions):
+            raise TypeError(f"CsvOptions are needed, not {type(options).__name__}")
+        require_path(path, "data")
+        if not path.is_file():
+            raise DataError(
+                f"{path} is a folder, and the reader 'csv' needs a table", fix=f"data.train={path}/labels.csv"
+            )
+        table = _Table(path, options)
+        problems = table.read()
+        problems += class_problems(table.samples, path.name)
+        every = len(table.missing) == len(table.samples)
+        if problems or every:
+            fix = table.wrong_root() if table.missing and every else None
+            raise DataError(
+                f"{path} cannot be used",
+                problems=[*problems, *table.missing],
+                fix=fix or "correct these lines",
+            )
+        samples = tuple(sorted(table.samples, key=lambda sample: sample.id))
+        classes = tuple(classes_of(samples))
+        return Catalogue(samples=samples, classes=classes, reader="csv", root=table.root, notes=twin_notes(classes))
+
+
+class _Table:
+    def __init__(self, path: Path, options: CsvOptions) -> None:
+        self.path = path
+        self.options = options
+        self.root = path.parent / options.root if options.root else path.parent
+        self.samples: list[Sample] = []
+        self.missing: list[Problem] = []
+        self.problems: list[Problem] = []
+        self.first: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self.listings: dict[Path, list[str]] = {}
+
+    def read(self) -> list[Problem]:
+        if not self.root.is_dir():
+            raise DataError(
+                f"data.reader.root: {self.root} is no folder",
+                fix=f"it is relative to the table's folder, {self.path.parent}",
+            )
+        rows = self.rows()
+        line, header = next(rows, (1, []))
+        columns = self.columns([name.strip() for name in header])
+        for line, row in rows:
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != len(header):
+                self.note(line, f"{len(row)} cells, where the header has {len(header)} columns")
+                continue
+            self.add(line, {name: row[index].strip() for name, index in columns.items()})
+        if not self.samples and not self.problems:
+            raise DataError(f"{self.path} has a header and no rows", fix="list one image per row")
+        return self.problems
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        data = self.path.read_bytes()
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise DataError(
+                f"{self.path.name} line {line}: not UTF-8 text",
+                fix=f"save the table as UTF-8: iconv -f latin1 -t utf-8 {self.path} > {self.path.stem}-utf8.csv",
+            ) from error
+        if not text.strip():
+            raise DataError(f"{self.path} is empty", fix="write a header (path,label) and one row per image")
+        head = text.lstrip().split("\n", 1)[0]
+        table = csv.reader(io.StringIO(text, newline=""), delimiter=max(_DELIMITERS, key=head.count), strict=True)
+        start = 1
+        try:
+            for row in table:
+                # A quoted cell may go over several lines: a row is where it starts.
+                yield start, row
+                start = table.line_num + 1
+        except csv.Error as error:
+            self.note(start, f"cannot be read as a row: {error}")
+
+    def columns(self, header: list[str]) -> dict[str, int]:
+        """Return the place of each column that is there, by what it is for."""
+        given = {name: getattr(self.options, name) for name in ("path", "label", "split", "group")}
+        problems = []
+        for name in sorted({name for name in header if header.count(name) > 1 and name in given.values()}):
+            problems.append(Problem(f"{self.path.name} line 1", f"the column {name!r} is there twice"))
+        for use, column in given.items():
+            # A table need not have these two, but one that was named must be there.
+            optional = use in ("split", "group") and column == use
+            if column not in header and not optional:
+                hint = did_you_mean(column, header)
+                problems.append(
+                    Problem(f"{self.path.name} line 1", f"no column {column!r} for data.reader.{use}", hint)
+                )
+        if problems:
+            raise DataError(
+                f"{self.path} has the columns {', '.join(header)}",
+                problems=problems,
+                fix="name its columns: data.reader.kind=csv data.reader.path=COLUMN data.reader.label=COLUMN",
+            )
+        return {use: header.index(column) for use, column in given.items() if column in header}
+
+    def add(self, line: int, cells: dict[str, str]) -> None:
+        labels = self.labels(line, cells["label"])
+        split = self.split(line, cells["split"]) if "split" in cells else None
+        if not cells["path"]:
+            self.note(line, "no path")
+            return
+        path = self.file(cells["path"])
+        name = as_text(Path(os.path.relpath(path, self.root)).as_posix())
+        if name in self.first:
+            first, before = self.first[name]
+            if set(before) == set(labels):
+                self.note(line, f"{cells['path']} is in line {first} already")
+            else:
+                hint = f"several labels go into one cell: {self.options.separator.join((*before, *labels))}"
+                what = f"{cells['path']} is {_shown(labels)} here and {_shown(before)} in line {first}"
+                self.note(line, what, hint if self.options.separator else None)
+            return
+        self.first[name] = (line, labels)
+        if not path.exists():
+            self.missing.append(Problem(self.where(line), f"no file {path}", self.similar(path)))
+        self.samples.append(
+            Sample(
+                id=name,
+                path=path,
+                target=labels,
+                group=cells.get("group") or None,
+                split=split,
+                where=self.where(line),
+            )
+        )
+
+    def labels(self, line: int, cell: str) -> tuple[str, ...]:
+        parts = cell.split(self.options.separator) if self.options.separator else [cell]
+        labels = tuple(dict.fromkeys(part.strip() for part in parts if part.strip().lower() not in _NO_LABEL))
+        if not labels and not self.options.allow_empty:
+            self.note(line, "no label", "data.reader.allow_empty=true when it shows none of the classes")
+        return labels
+
+    def split(self, line: int, cell: str) -> str | None:
+        if not cell:
+            return None
+        word = SPLIT_WORDS.get(cell.casefold())
+        if word is None:
+            hint = did_you_mean(cell.casefold(), SPLIT_WORDS) or "train, val or test"
+            self.note(line, f"the split {cell!r} is none", hint)
+        return word
+
+    def file(self, cell: str) -> Path:
+        path = self.root / cell
+        if "\\" in cell and not path.exists():
+            # Written on Windows.
+            other = self.root / cell.replace("\\", "/")
+            path = other if other.exists() else path
+        # Two spellings of one file are one sample; links are not followed, so that ids stay as the table has them.
+        return Path(os.path.normpath(path))
+
+    def similar(self, path: Path) -> str | None:
+        if path.parent not in self.listings:
+            folder = path.parent
+            self.listings[folder] = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+        names = self.listings[path.parent]
+        for name in names:
+            if Path(name).stem == path.name and is_image(name):
+                return f"did you mean '{name}'?"
+        # Comparing with thousands of names, for each of thousands of rows, would take minutes.
+        return did_you_mean(path.name, names) if len(self.missing) < 10 else None
+
+    def wrong_root(self) -> str | None:
+        """Return what to type when the files lie in a folder below, or None when they do not."""
+        sample = self.samples[0]
+        for folder in sorted(entry for entry in self.root.iterdir() if entry.is_dir()):
+            if (folder / os.path.relpath(sample.path, self.root)).exists():
+                root = os.path.relpath(folder, self.path.parent)
+                return f"the images are in {folder}: data.reader.kind=csv data.reader.root={Path(root).as_posix()}"
+        return "data.reader.root=FOLDER names the folder that the paths are relative to"
+
+    def where(self, line: int) -> str:
+        return f"{self.path.name} line {line}"
+
+    def note(self, line: int, what: str, hint: str | None = None) -> None:
+        self.problems.append(Problem(self.where(line), what, hint))
+
+
+def _shown(labels: tuple[str, ...]) -> str:
+    return " and ".join(repr(label) for label in labels) or "nothing"
