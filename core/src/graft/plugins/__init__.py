@@ -1,0 +1,45 @@
+"""What plugin authors import: the descriptors, `hookimpl`, and the manager's types."""
+
+from __future__ import annotations
+
+from graft.plugins.descriptors import (
+    HOOK_API,
+    HOOKS,
+    AugmentationSpec,
+    BackboneSpec,
+    CommandSpec,
+    Contribution,
+    Descriptor,
+    DomainSpec,
+    HeadSpec,
+    MetricSpec,
+    ReaderSpec,
+    StrategySpec,
+    TaskSpec,
+)
+from graft.plugins.hookspecs import hookimpl
+from graft.plugins.loading import BrokenPlugin, PluginInfo
+from graft.plugins.manager import DisabledPlugin, Plugins, core_plugins, load_plugins
+
+__all__ = [
+    "HOOKS",
+    "HOOK_API",
+    "AugmentationSpec",
+    "BackboneSpec",
+    "BrokenPlugin",
+    "CommandSpec",
+    "Contribution",
+    "Descriptor",
+    "DisabledPlugin",
+    "DomainSpec",
+    "HeadSpec",
+    "MetricSpec",
+    "PluginInfo",
+    "Plugins",
+    "ReaderSpec",
+    "StrategySpec",
+    "TaskSpec",
+    "core_plugins",
+    "hookimpl",
+    "load_plugins",
+]

@@ -1,0 +1,19 @@
+"""The verbs that every task shares, so that a new task has them for free."""
+
+from __future__ import annotations
+
+import typer
+
+
+def task_app(task: str) -> typer.Typer:
+    """Return the command group of a task: `train`, `evaluate`, `predict` and `export`.
+
+    Args:
+        task: The task's name, qualified where two plugins offer the same one.
+    """
+    from graft.cli import train, use
+
+    app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="rich")
+    train.register(app, task)
+    use.register(app, task)
+    return app

@@ -1,0 +1,110 @@
+"""What core itself offers, by the same hooks as everybody: the plugin `core`, which is always on."""
+
+from __future__ import annotations
+
+from graft.plugins.descriptors import AugmentationSpec, BackboneSpec, CommandSpec, ReaderSpec, StrategySpec
+from graft.plugins.hookspecs import hookimpl
+
+HOOK_API = 1
+
+
+@hookimpl
+def graft_readers() -> list[ReaderSpec]:
+    """Offer the formats of labelled images that every task can build on."""
+    return [
+        ReaderSpec(
+            name="folder",
+            summary="A folder per class, or train, val and test folders with a folder per class in each.",
+            target="graft.data.readers.folder:FolderReader",
+            options="graft.data.options:FolderOptions",
+            gives="labels",
+        ),
+        ReaderSpec(
+            name="csv",
+            summary="A table with the columns path and label, and perhaps split and group.",
+            target="graft.data.readers.table:CsvReader",
+            options="graft.data.options:CsvOptions",
+            gives="labels",
+        ),
+    ]
+
+
+@hookimpl
+def graft_backbones() -> list[BackboneSpec]:
+    """Offer the libraries of architectures; where two have the same name, the first one is meant."""
+    return [
+        BackboneSpec(
+            name="graft",
+            summary="The small backbone that is part of Graft, with its weights.",
+            target="graft.backbones.embedded:EmbeddedSource",
+            index="graft.backbones:graft.txt",
+        ),
+        BackboneSpec(
+            name="timm",
+            summary="PyTorch Image Models.",
+            target="graft.backbones.timm_source:TimmSource",
+            index="graft.backbones:timm.txt",
+        ),
+        BackboneSpec(
+            name="torchvision",
+            summary="torchvision's classification models.",
+            target="graft.backbones.torchvision_source:TorchvisionSource",
+            index="graft.backbones:torchvision.txt",
+        ),
+    ]
+
+
+@hookimpl
+def graft_augmentations() -> list[AugmentationSpec]:
+    """Offer presets that fit every task."""
+    summaries = {
+        "none": "Nothing is varied.",
+        "flip": "Crops and mirror images.",
+        "basic": "Crops, mirror images, small turns and changes of light.",
+        "strong": "As basic, stronger, and with blur and erased patches.",
+    }
+    return [
+        AugmentationSpec(
+            name=name,
+            summary=summary,
+            target=f"graft.data.augment:{name}",
+            options="graft.data.options:AugmentOptions",
+        )
+        for name, summary in summaries.items()
+    ]
+
+
+@hookimpl
+def graft_strategies() -> list[StrategySpec]:
+    """Offer the two ends between which all other strategies lie."""
+    return [
+        StrategySpec(
+            name="full",
+            summary="Everything trains, from the first step.",
+            recipe={"unfreeze": {"kind": "all"}},
+        ),
+        StrategySpec(
+            name="fixed",
+            summary="The backbone is a fixed feature extractor; the head alone trains.",
+            recipe={"unfreeze": {"kind": "none"}, "pace": {"lr": 1e-3, "head": 1.0}},
+        ),
+    ]
+
+
+@hookimpl
+def graft_commands() -> list[CommandSpec]:
+    """Offer the commands beside the tasks' verbs."""
+    summaries = {
+        "demo": "Show the whole way on generated images, in a minute.",
+        "doctor": "Check this installation, and say how to mend it.",
+        "plugins": "List plugins and what each of them offers.",
+        "backbones": "List architectures and weights; import weights.",
+        "data": "Generate labelled sample images.",
+        "recipe": "Show, check and describe recipes.",
+        "strategies": "List the strategy presets and what they set.",
+        "resume": "Continue a run that was interrupted.",
+        "report": "Write a run's report again.",
+    }
+    return [
+        CommandSpec(name=name, summary=summary, target=f"graft.cli.{name}:app") for name, summary in summaries.items()
+    ]

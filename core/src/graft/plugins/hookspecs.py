@@ -1,0 +1,278 @@
+"""The hooks: one per kind of contribution, each returning an iterable of that kind's descriptor.
+
+A plugin is a module that declares the hook API it was written for and implements any of these functions, marked with
+`@hookimpl`. All of them are called without arguments when plugins are loaded, so the module must be light: targets
+are strings that are imported on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from graft.plugins.descriptors import (
+    AugmentationSpec,
+    BackboneSpec,
+    CommandSpec,
+    DomainSpec,
+    HeadSpec,
+    MetricSpec,
+    ReaderSpec,
+    StrategySpec,
+    TaskSpec,
+)
+
+PROJECT = "graft"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a function of a plugin module as the implementation of the hook whose name it has."""
+
+
+@hookspec
+def graft_tasks() -> Iterable[TaskSpec]:  # type: ignore[empty-body]
+    """Offer tasks: what can be predicted.
+
+    Each gets the commands `graft VERB train|evaluate|predict|export` from core. `verb` must differ from every other
+    task's verb and from every command's name.
+
+    Example:
+        ```python
+        from graft.plugins import TaskSpec, hookimpl
+
+        HOOK_API = 1
+
+        @hookimpl
+        def graft_tasks():
+            return [
+                TaskSpec(
+                    name="counting",
+                    summary="How many objects an image shows.",
+                    target="graft_counting.task:Counting",
+                    options="graft_counting.options:CountingOptions",
+                    verb="count",
+                    takes="numbers",
+                    head="density",
+                    augment="flip",
+                    metrics=("mae",),
+                    monitor="mae",
+                )
+            ]
+        ```
+    """
+
+
+@hookspec
+def graft_domains() -> Iterable[DomainSpec]:  # type: ignore[empty-body]
+    """Offer domains: where images come from, as a fragment of the recipe.
+
+    The fragment is laid over the task's defaults and under the user's recipe, so whatever the user writes wins.
+
+    Example:
+        ```python
+        from graft.plugins import DomainSpec, hookimpl
+
+        HOOK_API = 1
+
+        @hookimpl
+        def graft_domains():
+            return [
+                DomainSpec(
+                    name="plankton",
+                    summary="Grey microscope images of single organisms.",
+                    target="graft_plankton.domain:Plankton",
+                    recipe={"augment": {"kind": "strong"}, "backbone": {"channels": 1}},
+                )
+            ]
+        ```
+    """
+
+
+@hookspec
+def graft_backbones() -> Iterable[BackboneSpec]:  # type: ignore[empty-body]
+    """Offer sources of backbones: libraries of architectures, each with an index of their names.
+
+    The index is a text file in the package with one architecture per line; recipes are checked against it, without
+    importing the library. An architecture is asked for as `resnet50`, or as `SOURCE:resnet50`.
+
+    Example:
+        ```python
+        from graft.plugins import BackboneSpec, hookimpl
+
+        HOOK_API = 1
+
+        @hookimpl
+        def graft_backbones():
+            return [
+                BackboneSpec(
+                    name="zoo",
+                    summary="The architectures of the model zoo.",
+                    target="graft_zoo.source:ZooSource",
+                    index="graft_zoo:architectures.txt",
+                    requires={"zoo": "pip install graft-zoo[zoo]"},
+                )
+            ]
+        ```
+    """
+
+
+@hookspec
+def graft_heads() -> Iterable[HeadSpec]:  # type: ignore[empty-body]
+    """Offer heads: what turns a backbone's features into a task's outputs, with its loss and its decoding.
+
+    `tasks` names the tasks that it serves, another plugin's too; `needs` says whether it reads the pooled
+    `embedding` or the `pyramid` of feature maps.
+
+    Example:
+        ```python
+        from graft.plugins import HeadSpec, hookimpl
+
+        HOOK_API = 1
+
+        @hookimpl
+        def graft_heads():
+            return [
+                HeadSpec(
+                    name="cosine",
+                    summary="A linear layer on normalised embeddings.",
+                    target="graft_cosine.head:CosineHead",
+                    options="graft_cosine.options:CosineOptions",
+                    tasks=("classification",),
+                    needs="embedding",
+                )
+            ]
+        ```
+    """
+
+
+@hookspec
+def graft_readers() -> Iterable[ReaderSpec]:  # type: ignore[empty-body]
+    """Offer readers: data formats.
+
+    A reader serves every task whose `takes` is the same word as its `gives`. With `data.reader = "auto"` all of them
+    are asked whether they recognise the data.
+
+    Example:
+        ```python
+        from graft.plugins import ReaderSpec, hookimpl
+
+        HOOK_API = 1
+
+        @hookimpl
+        def graft_readers():
+            return [
+                ReaderSpec(
+                    name="jsonl",
+                    summary="One JSON object per line: path and label.",
+                    target="graft_jsonl.reader:JsonlReader",
+                    options="graft_jsonl.options:JsonlOptions",
+                    gives="labels",
+                )
+            ]
+        ```
+    """
+
+
+@hookspec
+def graft_augmentations() -> Iterable[AugmentationSpec]:  # type: ignore[empty-body]
+    """Offer augmentation presets: how training images are varied.
+
+    The target is called as `target(size=(height, width), options=…)` and gives a function of an image, its target
+    and a seed. `tasks` is empty when the preset fits every task.
+
+    Example:
+        ```python
+        from graft.plugins import AugmentationSpec, hookimpl
+
+        HOOK_API = 1
+
+        @hookimpl
+        def graft_augmentations():
+            return [
+                AugmentationSpec(
+                    name="stain",
+                    summary="Varies the colours of a stained slide.",
+                    target="graft_stain.augment:stain",
+                    options="graft_stain.options:StainOptions",
+                    tasks=("classification",),
+                )
+            ]
+        ```
+    """
+
+
+@hookspec
+def graft_metrics() -> Iterable[MetricSpec]:  # type: ignore[empty-body]
+    """Offer metrics of a task.
+
+    A metric is one row per sample and a reduction over rows, so that intervals can resample the rows.
+
+    Example:
+        ```python
+        from graft.plugins import MetricSpec, hookimpl
+
+        HOOK_API = 1
+
+        @hookimpl
+        def graft_metrics():
+            return [
+                MetricSpec(
+                    name="kappa",
+                    summary="Agreement beyond chance.",
+                    target="graft_kappa.metric:Kappa",
+                    tasks=("classification",),
+                )
+            ]
+        ```
+    """
+
+
+@hookspec
+def graft_strategies() -> Iterable[StrategySpec]:  # type: ignore[empty-body]
+    """Offer strategy presets: named fragments of a recipe's `[strategy]` table.
+
+    A preset is data, not code: it is shown by `graft strategies show NAME`, and the user's own keys refine it.
+
+    Example:
+        ```python
+        from graft.plugins import StrategySpec, hookimpl
+
+        HOOK_API = 1
+
+        @hookimpl
+        def graft_strategies():
+            return [
+                StrategySpec(
+                    name="careful",
+                    summary="Train everything, the backbone a hundred times slower than the head.",
+                    recipe={"unfreeze": {"kind": "all"}, "pace": {"lr": 1e-5, "head": 100.0}},
+                )
+            ]
+        ```
+    """
+
+
+@hookspec
+def graft_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
+    """Offer commands: `typer.Typer` apps that stand beside core's own, as `graft NAME`.
+
+    The app is imported when the command is used, not when it is listed. Make it with `add_completion=False`.
+
+    Example:
+        ```python
+        from graft.plugins import CommandSpec, hookimpl
+
+        HOOK_API = 1
+
+        @hookimpl
+        def graft_commands():
+            return [
+                CommandSpec(
+                    name="tiles",
+                    summary="Cut large scenes into tiles.",
+                    target="graft_tiles.cli:app",
+                )
+            ]
+        ```
+    """
