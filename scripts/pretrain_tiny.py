@@ -20,10 +20,9 @@ from pathlib import Path
 import timm
 import torch
 import torch.nn.functional as F
+from graft.data.generate import dead_leaves
 from safetensors.torch import save_file
 from torch import Tensor, nn
-
-from graft.data.generate import dead_leaves
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TEMPERATURE = 0.2
@@ -31,7 +30,7 @@ WEIGHTS = Path(__file__).parents[1] / "core/src/graft/backbones/weights"
 
 
 def views(images: Tensor, size: int, draw: torch.Generator) -> Tensor:
-    """Return one random view of each of `images` `(B, 3, H, W)` 0…1: crop, turn, flip, colours; `(B, 3, size, size)`."""
+    """Return a random view `(B, 3, size, size)` of each of `images` `(B, 3, H, W)` 0…1: crop, turn, flip, colours."""
     n = len(images)
 
     def uniform(low: float, high: float) -> Tensor:
@@ -79,7 +78,6 @@ def save(model: nn.Module, out: Path, name: str, card: dict[str, object]) -> str
     state = {
         key: value.half().contiguous() if value.is_floating_point() else value
         for key, value in model.state_dict().items()
-        if not key.endswith("num_batches_tracked")
     }
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}.safetensors"
@@ -93,7 +91,7 @@ def save(model: nn.Module, out: Path, name: str, card: dict[str, object]) -> str
 def main() -> None:
     """Generate, train, save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--arch", default="mobilenetv3_small_050", help="a timm architecture")
+    parser.add_argument("--arch", default="test_resnet", help="a timm architecture")
     parser.add_argument("--images", type=int, default=4000, help="generated images")
     parser.add_argument("--canvas", type=int, default=72, help="their side in pixels")
     parser.add_argument("--view", type=int, default=48, help="side of a training view in pixels")
@@ -102,6 +100,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="end after this wall time, whatever --steps says")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--bf16", action="store_true", help="train in bfloat16, where the processor is fast in it")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--name", default="tiny")
@@ -125,7 +124,7 @@ def main() -> None:
         return {
             "arch": args.arch,
             "licence": "apache-2.0",
-            "preprocess": {"size": [64, 64], "mean": MEAN, "std": STD, "channel_order": "rgb"},
+            "preprocess": {"size": [96, 96], "crop": 1.0, "mean": MEAN, "std": STD, "channel_order": "rgb"},
             "made": {
                 "objective": "simclr",
                 "images": args.images,
@@ -133,6 +132,7 @@ def main() -> None:
                 "view": args.view,
                 "batch": args.batch,
                 "steps": steps,
+                "precision": "bf16" if args.bf16 else "fp32",
                 "seed": args.seed,
                 "loss": round(loss, 4),
                 "minutes": round((time.monotonic() - began) / 60, 1),
@@ -154,7 +154,9 @@ def main() -> None:
         batch, order = images[order[: args.batch]].float().div_(255), order[args.batch :]
         pair = torch.cat([views(batch, args.view, draw), views(batch, args.view, draw)])
         pair = ((pair - mean) / std).contiguous(memory_format=torch.channels_last)
-        loss = nt_xent(projection(model(pair)))
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+            projected = projection(model(pair))
+        loss = nt_xent(projected)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 5.0)
