@@ -133,4 +133,4 @@ class BackboneSource(Protocol):
         """
 
     def classifier(self, arch: str) -> Sequence[str]:
-        """Return the names of the library's own classifier layers (`fc`, `head.fc`): tensors that a new head replaces."""
+        """Return the names of the library's own classifier layers (`fc`, `head.fc`), which a new head replaces."""

@@ -41,7 +41,7 @@ class TimmSource:
         Raises:
             WeightsError: When timm has no `arch`, or it cannot be cut, with the reason.
         """
-        cut = _cut(arch, channels)
+        cut = cut_of(arch, channels)
         model = _model(arch, channels)
         backbone = assemble(model, cut, preprocess=adapt_preprocess(_preprocess(_config(arch)), channels))
         if arch.partition(".")[0] not in self.names() and (difference := _difference(model, backbone, channels)):
@@ -80,10 +80,10 @@ class TimmSource:
 
     def convert(self, arch: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Rename the tensors of a timm state dict; files in an older spelling go through timm's own filter first."""
-        names = _cut(arch, 3).names
+        names = cut_of(arch).names
         if not names.keys() <= state.keys() and (convert := _filter(arch)):
             try:
-                state = convert(dict(state), _model(arch, 3, meta=True))
+                state = convert(dict(state), meta_model(arch))
             except Exception as error:  # the filter met a file of another kind: its names are reported as they are
                 logging.getLogger(__name__).debug("timm's filter for %s failed: %s", arch, error)
         return {names.get(name, name): tensor for name, tensor in state.items()}
@@ -100,7 +100,7 @@ def check(arch: str, *, size: int = 96) -> str | None:
     Raises:
         WeightsError: When it cannot be cut at all.
     """
-    cut = _cut(arch, 3)
+    cut = cut_of(arch)
     model = _model(arch, 3)
     return _difference(model, assemble(model, cut, preprocess=Preprocess()), 3, size=size)
 
@@ -135,7 +135,7 @@ def _config(arch: str) -> Any:
     try:
         return get_pretrained_cfg(arch, allow_unregistered=False)
     except RuntimeError as error:
-        tags = [tagged for tagged in timm.list_pretrained(name + ".*")]
+        tags = timm.list_pretrained(name + ".*")
         raise WeightsError(f"timm has no weights '{arch}'", fix=f"one of {', '.join(tags) or 'none'}") from error
 
 
@@ -151,9 +151,14 @@ def _preprocess(config: Any) -> Preprocess:
     )
 
 
-def _model(arch: str, channels: int, *, meta: bool = False) -> Any:
-    with torch.device("meta" if meta else "cpu"):
-        return timm.create_model(arch, pretrained=False, num_classes=0, in_chans=channels)
+def _model(arch: str, channels: int) -> Any:
+    return timm.create_model(arch, pretrained=False, num_classes=0, in_chans=channels)
+
+
+def meta_model(arch: str, channels: int = 3) -> Any:
+    """Return timm's network without its classifier and without memory for its tensors."""
+    with torch.device("meta"):
+        return _model(arch, channels)
 
 
 def _end(model: Any) -> str:
@@ -165,12 +170,17 @@ def _end(model: Any) -> str:
 
 
 @cache
-def _cut(arch: str, channels: int) -> Cut:
+def cut_of(arch: str, channels: int = 3) -> Cut:
+    """Return where timm's `arch` is cut.
+
+    Raises:
+        WeightsError: When it cannot be cut, with the reason.
+    """
     config = _config(arch)
     if config.fixed_input_size:
         raise _refusal(arch, "it takes images of one size only")
     try:
-        model = _model(arch, channels, meta=True)
+        model = meta_model(arch, channels)
         return plan(model, end=_end(model), channels=channels, size=max(config.input_size[-1], 224))
     except CannotCut as error:
         raise _refusal(arch, str(error)) from error
