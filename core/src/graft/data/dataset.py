@@ -120,7 +120,7 @@ class ImageDataset(Dataset[Batch]):
         """
         items = [self.item(key) for key in keys]
         return Batch(
-            images=_stacked([image for image, _ in items]),
+            images=stack_images([image for image, _ in items]),
             targets=self.task_collate([target for _, target in items]),
             indices=torch.tensor([index for _, index in keys], dtype=torch.int64),
         )
@@ -216,7 +216,7 @@ def draw_seed(seed: int, epoch: int, sample_id: str) -> int:
     return int.from_bytes(blake2b(words, digest_size=8).digest(), "little")
 
 
-def _stacked(images: Sequence[NDArray[Any]]) -> Tensor:
+def stack_images(images: Sequence[NDArray[Any]]) -> Tensor:
     """Return `(H, W, C)` images as `(B, C, H, W)`; all become float when one of them is."""
     height, width, channels = images[0].shape
     deep = any(image.dtype != np.uint8 for image in images)

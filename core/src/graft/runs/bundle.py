@@ -1,20 +1,42 @@
-"""The bundle: a model that can be carried away, `model.safetensors` and `bundle.json`. No pickle."""
+"""The bundle: a model that can be carried away, `model.safetensors` and `bundle.json`. No pickle.
+
+It needs neither the training data nor the run: the plugins that its names belong to are enough.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from pydantic import BaseModel, ValidationError
+from safetensors.torch import save
+from torch import Tensor
+
+from graft.atomic import replace_folder, temporary_beside
+from graft.errors import PluginError, Problem, RunError, TrainingError, WeightsError
 from graft.model import Model
+from graft.plugins.descriptors import Descriptor, HeadSpec, TaskSpec
 from graft.preprocess import Preprocess
+from graft.recipe.schema import Backbone as BackboneSection
 from graft.tasks.contract import Task
 
 if TYPE_CHECKING:
     from graft.backbones.contract import WeightsInfo
     from graft.plugins import Plugins
     from graft.recipe import ResolvedRecipe
+
+FORMAT = 1
+"""Version of the layout of `bundle.json`. A reader refuses newer ones and migrates older ones."""
+
+TENSORS = "model.safetensors"
+DOCUMENT = "bundle.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +57,12 @@ class Bundle:
     task: Task
     classes: tuple[str, ...]
     preprocess: Preprocess
-    info: dict[str, Any]
+    info: Mapping[str, Any]
+
+    @property
+    def task_name(self) -> str:
+        """The task's name, as recipes and plugins write it."""
+        return str(self.info["task"]["name"])
 
 
 def save_bundle(
@@ -47,8 +74,57 @@ def save_bundle(
     weights: WeightsInfo | None,
     plugins: Plugins,
 ) -> None:
-    """Write `model` as the bundle `folder`, replacing one that is there only when the new one is complete."""
-    raise NotImplementedError
+    """Write `model` as the bundle `folder`, replacing one that is there only when the new one is complete.
+
+    Args:
+        folder: Its parent must exist.
+        model: Its weights are taken as they are, from whatever device.
+        resolved: Names the task, the backbone and the head, with their options.
+        classes: Class names by index.
+        weights: What is known of the pretrained weights that training started from, None when from scratch.
+        plugins: Who owns the names.
+
+    Raises:
+        TrainingError: When it cannot be written; an old bundle is then intact.
+    """
+    # Two names of one tensor are written as two tensors: the file has one layout whatever the model shares.
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    tensors = save(state, metadata={"format": "pt"})
+    section = resolved.recipe.backbone
+    parts = (resolved.task, resolved.head, resolved.backbone)
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "graft": version("graft-core"),
+        "task": _part(resolved.task, resolved.task_options, plugins),
+        "classes": list(classes),
+        "backbone": {
+            "plugin": plugins.owner(resolved.backbone).name,
+            "source": resolved.backbone.name,
+            "arch": resolved.arch,
+            "upto": section.upto,
+            "channels": section.channels,
+        },
+        "head": _part(resolved.head, resolved.head_options, plugins),
+        "preprocess": model.backbone.preprocess.to_json(),
+        "weights": None if weights is None else _weights(weights),
+        "plugins": {
+            owner.name: {"version": owner.version, "distribution": owner.distribution}
+            for owner in map(plugins.owner, parts)
+        },
+        "digests": {TENSORS: hashlib.sha256(tensors).hexdigest()},
+    }
+    document["digests"][DOCUMENT] = _digest(document)
+    temporary = temporary_beside(folder)
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        (temporary / TENSORS).write_bytes(tensors)
+        (temporary / DOCUMENT).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        replace_folder(temporary, folder)
+    except OSError as error:
+        raise TrainingError(f"{folder}: the bundle cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def load_bundle(path: Path, *, plugins: Plugins) -> Bundle:
@@ -58,4 +134,161 @@ def load_bundle(path: Path, *, plugins: Plugins) -> Bundle:
         RunError: When it is missing, damaged or made by a newer Graft.
         PluginError: When it needs a plugin that is not there; says what to install.
     """
-    raise NotImplementedError
+    folder = find_bundle(path)
+    info = read_info(folder)
+    _check_plugins(folder, info, plugins)
+    state = _read_tensors(folder, info)
+    task_spec, task_options = _found(TaskSpec, info["task"], plugins, folder)
+    head_spec, head_options = _found(HeadSpec, info["head"], plugins, folder)
+    classes = tuple(info["classes"])
+    task = plugins.target(task_spec)(classes=classes, options=task_options)
+    preprocess = Preprocess.from_json(info["preprocess"])
+
+    from graft.backbones.load import build_backbone
+
+    # The random weights that a network is born with are all replaced; the caller's random state is not spent on them.
+    with torch.random.fork_rng(devices=[]):
+        backbone = build_backbone(_section(info["backbone"]), plugins=plugins).backbone
+        backbone.preprocess = preprocess
+        head = plugins.target(head_spec)(info=backbone.info, classes=classes, options=head_options, task=task)
+    model = Model(backbone, head, head_spec.needs)
+    _check_tensors(folder, model.state_dict(), state)
+    model.load_state_dict(state, strict=True)
+    return Bundle(path=folder, model=model.eval(), task=task, classes=classes, preprocess=preprocess, info=info)
+
+
+def find_bundle(path: Path) -> Path:
+    """Return the bundle folder that `path` is, or that lies in the run folder `path`.
+
+    Raises:
+        RunError: When there is none.
+    """
+    for folder in (path, path / "bundle"):
+        if (folder / DOCUMENT).is_file():
+            return folder
+    if not path.exists():
+        raise RunError(f"{path} does not exist", fix="name a run folder or a bundle folder")
+    unfinished = (path / "recipe.toml").is_file()
+    raise RunError(
+        f"{path} holds no bundle: there is no {DOCUMENT} in it or in {path / 'bundle'}",
+        fix=f"finish the run first: graft resume {path}" if unfinished else "name a run folder or a bundle folder",
+    )
+
+
+def read_info(folder: Path) -> dict[str, Any]:
+    """Return `bundle.json` of a bundle folder, after checking its version and its digest. Builds nothing.
+
+    Raises:
+        RunError: When it is damaged or made by a newer Graft.
+    """
+    file = folder / DOCUMENT
+    again = f"copy the bundle again; {DOCUMENT} is not meant to be edited"
+    try:
+        info = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{file}: cannot be read ({type(error).__name__})", fix=again) from error
+    if not isinstance(info, dict) or not isinstance(info.get("format"), int):
+        raise RunError(f"{file}: this describes no bundle", fix=again)
+    if info["format"] > FORMAT:
+        raise RunError(
+            f"{folder}: made by a newer Graft ({info.get('graft', 'unknown')}): its format is {info['format']}, "
+            f"and this Graft ({version('graft-core')}) reads up to {FORMAT}",
+            fix="pip install --upgrade graft-core",
+        )
+    digests = info.get("digests")
+    if not isinstance(digests, dict) or digests.get(DOCUMENT) != _digest(info):
+        raise RunError(f"{file}: damaged: its content does not have the digest that was recorded", fix=again)
+    return info
+
+
+def _part(spec: Descriptor, options: BaseModel, plugins: Plugins) -> dict[str, Any]:
+    return {"plugin": plugins.owner(spec).name, "name": spec.name, "options": options.model_dump(mode="json")}
+
+
+def _weights(weights: WeightsInfo) -> dict[str, Any]:
+    return {"name": weights.name, "origin": weights.origin, "licence": weights.licence}
+
+
+def _digest(info: Mapping[str, Any]) -> str:
+    """Return the digest of a document without the digest itself."""
+    digests = {name: value for name, value in info["digests"].items() if name != DOCUMENT}
+    return hashlib.sha256(json.dumps({**info, "digests": digests}, sort_keys=True).encode()).hexdigest()
+
+
+def _check_plugins(folder: Path, info: Mapping[str, Any], plugins: Plugins) -> None:
+    there = {plugin.name for plugin in plugins.loaded}
+    broken = {plugin.name: plugin.cause for plugin in plugins.broken}
+    off = {plugin.name for plugin in plugins.off}
+    problems, installs = [], []
+    for name, needed in info["plugins"].items():
+        if name in there:
+            continue
+        what = f"needed by this bundle (made with {needed['version']})"
+        if name in broken:
+            problems.append(Problem(f"plugin {name}", f"{what}, and broken: {broken[name]}", "graft doctor tells more"))
+        elif name in off:
+            problems.append(Problem(f"plugin {name}", f"{what}, and switched off", "see graft plugins list"))
+        else:
+            problems.append(Problem(f"plugin {name}", f"{what}, and not installed"))
+            installs.append(needed["distribution"] or name)
+    if problems:
+        fix = f"pip install {' '.join(installs)}" if installs else None
+        raise PluginError(f"{folder} cannot be loaded without its plugins", problems=problems, fix=fix)
+
+
+def _found(
+    kind: type[TaskSpec] | type[HeadSpec], part: Mapping[str, Any], plugins: Plugins, folder: Path
+) -> tuple[Any, BaseModel]:
+    spec = plugins.find(kind, f"{part['plugin']}:{part['name']}")
+    try:
+        return spec, plugins.options(spec).model_validate(part["options"])
+    except ValidationError as error:
+        owner = plugins.owner(spec)
+        raise RunError(
+            f"{folder}: the options of the {spec.kind} '{spec.name}' do not fit plugin {owner.name} {owner.version}",
+            problems=[Problem(".".join(map(str, entry["loc"])), entry["msg"]) for entry in error.errors()],
+            fix=f'use the plugin\'s version that made the bundle: see "plugins" in {folder / DOCUMENT}',
+        ) from error
+
+
+def _section(values: Mapping[str, Any]) -> BackboneSection:
+    kind = f"{values['plugin']}:{values['source']}:{values['arch']}"
+    return BackboneSection(kind=kind, weights="none", upto=values["upto"], channels=values["channels"])
+
+
+def _read_tensors(folder: Path, info: Mapping[str, Any]) -> dict[str, Tensor]:
+    from graft.safeload import load_state_dict
+
+    file = folder / TENSORS
+    try:
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise RunError(f"{file}: cannot be read ({error.strerror or error})", fix="copy the bundle again") from error
+    if found != info["digests"].get(TENSORS):
+        raise RunError(
+            f"{file}: damaged: its content does not have the digest that {DOCUMENT} records", fix="copy it again"
+        )
+    try:
+        return load_state_dict(file)
+    except WeightsError as error:
+        raise RunError(error.message, fix=error.fix) from error
+
+
+def _check_tensors(folder: Path, wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
+    def described(tensor: Tensor) -> str:
+        return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+
+    problems = [Problem(name, f"missing; the model has {described(wanted[name])}") for name in wanted.keys() - given]
+    problems += [Problem(name, f"unknown to the model: {described(given[name])}") for name in given.keys() - wanted]
+    problems += [
+        Problem(name, f"{described(given[name])}, but the model has {described(wanted[name])}")
+        for name in wanted.keys() & given.keys()
+        if described(wanted[name]) != described(given[name])
+    ]
+    if problems:
+        raise RunError(
+            f"{folder / TENSORS}: {len(problems)} of its tensors do not fit the model that {DOCUMENT} describes",
+            problems=sorted(problems, key=lambda problem: problem.where),
+            fix=f'use the versions that made the bundle: see "graft" and "plugins" in {folder / DOCUMENT}',
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -22,4 +23,15 @@ def predict_split(
     The mean is over samples: a last batch that is not full counts for as many samples as it has. The model is left in
     eval mode.
     """
-    raise NotImplementedError
+    model.eval()
+    predictions: list[Prediction] = []
+    sums: defaultdict[str, float] = defaultdict(float)
+    with torch.inference_mode():
+        for batch in loader:
+            moved = batch.to(device)
+            outputs = model(moved.images)
+            for name, term in model.head.loss(outputs, moved.targets).items():
+                sums[name] += float(term) * len(batch)
+            height, width = moved.images.shape[-2:]
+            predictions += model.head.decode(outputs, [(height, width)] * len(batch))
+    return predictions, {name: total / len(predictions) for name, total in sums.items()}
