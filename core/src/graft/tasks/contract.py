@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,14 @@ class Head(nn.Module, ABC):
     def __init__(self, *, info: BackboneInfo, classes: Sequence[str], options: BaseModel, task: Task) -> None:
         super().__init__()
 
+    def prepare(self, targets: Sequence[Any]) -> None:
+        """Learn what the head needs of the training targets, as the task's `encode` gave them: class counts, priors.
+
+        Called once on a new run, before the first epoch and before weights are put on a device; never on a resume, for
+        prediction or in evaluation. What it learns must stand in buffers or parameters, in the shapes that they had
+        before, so that a checkpoint carries it. The default does nothing.
+        """
+
     @abstractmethod
     def forward(self, features: Features, image_size: tuple[int, int]) -> Outputs:
         """Return raw outputs for a batch; `image_size` is the network input's (H, W) in pixels."""
@@ -72,8 +80,8 @@ class Task(ABC):
     Built as `TaskClass(classes=(names…), options=OptionsModel)`.
     """
 
-    prediction_columns: ClassVar[tuple[str, ...]] = ()
-    """The columns of `predict --format csv`, beside `path`."""
+    prediction_columns: tuple[str, ...] = ()
+    """The columns of `predict --format csv`, beside `path`; set by the constructor where they depend on the classes."""
 
     def __init__(self, *, classes: Sequence[str], options: BaseModel) -> None:
         self.classes = tuple(classes)
