@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from commands import Graft
 from photos import COLOURS, picture, write_photos
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from commands import Graft
 from photos import COLOURS, picture, write_photos
 
