@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 from graft.errors import EXIT_FAILED, EXIT_INTERRUPTED
 
 
 def main() -> None:
     """Run `graft` with the process's arguments and exit: 0 done, 1 failed, 2 the user's input, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no ✓ shall not cost the answer
     code = _run()
     try:
         sys.stdout.flush()

@@ -1,0 +1,112 @@
+"""`graft plugins`: what is installed, what it offers, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Annotated, Any
+
+import typer
+
+from graft.cli.session import JsonFlag, emit, refine
+from graft.cli.text import columns, indented
+from graft.errors import PluginError, did_you_mean
+from graft.plugins import BrokenPlugin, DisabledPlugin, PluginInfo, Plugins, TaskSpec
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """List plugins and what each of them offers."""
+
+
+@app.command("list")
+def list_(as_json: JsonFlag = False) -> None:
+    """List every plugin that is installed: on, off or broken."""
+    current = refine(json=as_json)
+    plugins = current.plugins
+    described = [describe(plugins, plugin) for plugin in _all(plugins)]
+    if current.json:
+        emit({"manifest": plugins.manifest, "plugins": described, "clashes": list(plugins.clashes())})
+        return
+    rows = [("NAME", "VERSION", "STATE", "OFFERS")]
+    rows += [(one["name"], one["version"] or "-", one["state"], _in_short(one)) for one in described]
+    print(columns(rows))
+    for clash in plugins.clashes():
+        print(f"\n{clash}")
+    if plugins.manifest:
+        print(f"\nAs {plugins.manifest} says.")
+
+
+@app.command()
+def info(
+    name: Annotated[str, typer.Argument(help="As in `graft plugins list`.", show_default=False)],
+    as_json: JsonFlag = False,
+) -> None:
+    """Show one plugin: where it comes from, its licence, and everything that it offers."""
+    current = refine(json=as_json)
+    plugins = current.plugins
+    known = {plugin.name: plugin for plugin in _all(plugins)}
+    if name not in known:
+        hint = did_you_mean(name, known)
+        message = f"there is no plugin {name!r}" + (f" ({hint})" if hint else "") + f"; there are {', '.join(known)}"
+        raise PluginError(message, fix="graft plugins list")
+    one = describe(plugins, known[name])
+    if current.json:
+        emit(one)
+        return
+    print(f"{one['name']} {one['version'] or ''}".rstrip())
+    facts = ("state", "why", "cause", "distribution", "licence", "source", "settings")
+    print(columns([(fact, str(one[fact])) for fact in facts if one.get(fact)], indent="  "))
+    for kind, offers in one.get("offers", {}).items():
+        print(f"\n{kind}")
+        print(columns(list(offers.items()), indent="  "))
+    if one.get("trace"):
+        print(f"\n{indented(one['trace'])}")
+
+
+def describe(plugins: Plugins, plugin: PluginInfo | BrokenPlugin | DisabledPlugin) -> dict[str, Any]:
+    """Return what is known of a plugin, as plain values for JSON; `state` is `on`, `off` or `broken`."""
+    fields: dict[str, Any] = {"name": plugin.name, "version": plugin.version}
+    if isinstance(plugin, DisabledPlugin):
+        return fields | {"state": "off", "why": plugin.why}
+    fields |= {"distribution": plugin.distribution, "source": plugin.source}
+    if isinstance(plugin, BrokenPlugin):
+        return fields | {"state": "broken", "cause": plugin.cause, "trace": plugin.trace}
+    return fields | {
+        "state": "on",
+        "licence": plugin.licence,
+        "settings": dict(plugins.settings(plugin.name)),
+        "offers": _offers(plugins, plugin),
+    }
+
+
+def _all(plugins: Plugins) -> Iterator[PluginInfo | BrokenPlugin | DisabledPlugin]:
+    yield from plugins.loaded
+    yield from plugins.broken
+    yield from plugins.off
+
+
+def _offers(plugins: Plugins, plugin: PluginInfo) -> dict[str, dict[str, str]]:
+    """Return summaries by kind and name."""
+    contributions = sorted(plugins.contributions(plugin), key=lambda spec: spec.kind)
+    return {
+        kind: {
+            spec.name: f"{spec.summary} (graft {spec.verb})" if isinstance(spec, TaskSpec) else spec.summary
+            for spec in specs
+        }
+        for kind, specs in groupby(contributions, key=lambda spec: spec.kind)
+    }
+
+
+def _in_short(one: Mapping[str, Any]) -> str:
+    if one["state"] != "on":
+        return str(one.get("cause") or one.get("why"))
+    return ", ".join(f"{len(offers)} {_plural(kind, len(offers))}" for kind, offers in one["offers"].items())
+
+
+def _plural(kind: str, number: int) -> str:
+    if number == 1:
+        return kind
+    return kind.removesuffix("y") + "ies" if kind.endswith("y") else kind + "s"
