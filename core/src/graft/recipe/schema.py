@@ -235,9 +235,10 @@ def shorthands(model: type[BaseModel]) -> Mapping[tuple[str, ...], Shorthand]:
     found: dict[tuple[str, ...], Shorthand] = {}
     for name, field in model.model_fields.items():
         pieces = [*field.metadata, *_pieces(field.annotation)]
-        found.update({(name,): piece for piece in pieces if isinstance(piece, Shorthand)})
         for piece in pieces:
-            if isinstance(piece, type) and issubclass(piece, BaseModel):
+            if isinstance(piece, Shorthand):
+                found[(name,)] = piece
+            elif isinstance(piece, type) and issubclass(piece, BaseModel):
                 found.update({(name, *path): short for path, short in shorthands(piece).items()})
     return found
 

@@ -1,0 +1,199 @@
+"""Values checked by a pydantic model, and its complaints in plain words.
+
+The words come from the model's JSON schema, not from pydantic's messages: so a value that could be a number or `auto`
+is one mistake that names both, whichever of the two pydantic tried last.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from graft.errors import did_you_mean
+from graft.recipe.layers import Path, dotted, get
+
+M = TypeVar("M", bound=BaseModel)
+Node = Mapping[str, Any]
+"""A piece of a JSON schema."""
+
+_LONGEST = 40
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is wrong at a path, and perhaps what was meant."""
+
+    path: Path
+    what: str
+    hint: str | None = None
+
+
+def check(model: type[M], values: Mapping[str, Any]) -> tuple[M | None, list[Mistake]]:
+    """Return `values` as a `model`, or None and every mistake in them.
+
+    Nothing is converted but whole numbers to decimal ones: `"3"`, `3.0` and `true` are no whole numbers.
+    """
+    try:
+        # Strict JSON is strict about numbers and texts, and takes a list where the model has a tuple.
+        return model.model_validate_json(json.dumps(values, default=str), strict=True), []
+    except ValidationError as error:
+        return None, list(_mistakes(model.model_json_schema(), error.errors(include_url=False), values))
+
+
+def _mistakes(schema: Node, errors: Iterable[ErrorDetails], values: Mapping[str, Any]) -> Iterator[Mistake]:
+    seen: set[Path] = set()
+    for error in errors:
+        mistake = _mistake(schema, error, values)
+        if mistake.path not in seen:  # each branch of a union has its own complaint
+            seen.add(mistake.path)
+            yield mistake
+
+
+def _mistake(schema: Node, error: ErrorDetails, values: Mapping[str, Any]) -> Mistake:
+    loc = error["loc"]
+    if error["type"] == "extra_forbidden":
+        path, node = _follow(schema, loc[:-1])
+        key = str(loc[-1])
+        known = list(properties(schema, node))
+        hint = did_you_mean(key, known) or _elsewhere(schema, key) or _only(known)
+        return Mistake((*path, key), "unknown key", hint)
+    path, node = _follow(schema, loc)
+    if error["type"] == "missing":
+        return Mistake(path, "missing", _first_clause(node.get("description", "")))
+    if error["type"] == "value_error":
+        return Mistake(path, str(error["ctx"]["error"]))
+    given, fits = get(values, path), _fits(schema, node)
+    if not fits:
+        return Mistake(path, error["msg"][:1].lower() + error["msg"][1:])
+    hint = did_you_mean(given, _constants(schema, node)) if isinstance(given, str) else None
+    return Mistake(path, f"expected {fits}, got {shown(given)}", hint)
+
+
+def _follow(schema: Node, loc: Iterable[str | int]) -> tuple[Path, Node]:
+    """Return the path of a value and its schema; pydantic's `loc` names the branches of unions, too."""
+    path: Path = ()
+    node = schema
+    for step in loc:
+        below = _below(schema, node, step)
+        if below is not None:
+            path, node = (*path, str(step)), below
+    return path, node
+
+
+def _below(schema: Node, node: Node, step: str | int) -> Node | None:
+    for branch in _branches(schema, node):
+        if isinstance(step, int):
+            if "items" in branch:
+                return branch["items"]  # type: ignore[no-any-return]
+        elif step in branch.get("properties", {}):
+            return branch["properties"][step]  # type: ignore[no-any-return]
+        elif isinstance(branch.get("additionalProperties"), Mapping):
+            return branch["additionalProperties"]  # type: ignore[no-any-return]
+    return None
+
+
+def _branches(schema: Node, node: Node) -> Iterator[Node]:
+    """Yield what a value may be, references resolved: the node itself, or each branch of a union."""
+    if "$ref" in node:
+        yield from _branches(schema, schema["$defs"][node["$ref"].rpartition("/")[2]])
+    elif "anyOf" in node or "oneOf" in node:
+        for branch in node.get("anyOf") or node["oneOf"]:
+            yield from _branches(schema, branch)
+    elif len(node.get("allOf", ())) == 1:
+        yield from _branches(schema, node["allOf"][0])
+    else:
+        yield node
+
+
+def properties(schema: Node, node: Node) -> dict[str, Node]:
+    """Return the keys that a table may have, each with its schema."""
+    return {key: below for branch in _branches(schema, node) for key, below in branch.get("properties", {}).items()}
+
+
+def paths(schema: Node, node: Node, path: Path = ()) -> Iterator[Path]:
+    """Yield the path of every key that a schema knows, sections before their keys."""
+    for key, below in properties(schema, node).items():
+        yield (*path, key)
+        if len(path) < 6:  # a schema may contain itself
+            yield from paths(schema, below, (*path, key))
+
+
+def _elsewhere(schema: Node, key: str) -> str | None:
+    """Return the hint that `key` belongs to another section."""
+    places = [path for path in paths(schema, schema) if path[-1] == key]
+    return f"did you mean '{dotted(min(places, key=len))}'?" if places else None
+
+
+def _only(known: list[str]) -> str:
+    return f"known here: {', '.join(known)}" if known else "it takes no options"
+
+
+def _first_clause(description: str) -> str | None:
+    clause = description.split("\n")[0].split(";")[0].split(". ")[0].strip().rstrip(".")
+    return clause[:1].lower() + clause[1:] or None
+
+
+def _fits(schema: Node, node: Node) -> str:
+    """Return what fits, in words: `a whole number of at least 0 or 'auto'`; nothing when there are no words for it."""
+    branches = [branch for branch in _branches(schema, node) if branch.get("type") != "null"]
+    constants = list(_constants(schema, node))
+    words = [_words(branch) for branch in branches if "const" not in branch and "enum" not in branch]
+    if not all(words):
+        return ""
+    if constants:
+        words.append(("one of " if len(constants) > 1 else "") + ", ".join(f"'{constant}'" for constant in constants))
+    return " or ".join(dict.fromkeys(words))
+
+
+def _constants(schema: Node, node: Node) -> Iterator[str]:
+    for branch in _branches(schema, node):
+        yield from (str(value) for value in branch.get("enum", [branch["const"]] if "const" in branch else []))
+
+
+_LIMITS = {
+    "minimum": "of at least",
+    "exclusiveMinimum": "above",
+    "maximum": "of at most",
+    "exclusiveMaximum": "below",
+    "minItems": "of at least",
+    "maxItems": "of at most",
+}
+_KINDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "array": "a list",
+    "boolean": "true or false",
+    "object": "a table",
+    "string": "a text",
+}
+
+
+def _words(node: Node) -> str:
+    words = _KINDS.get(str(node.get("type")), "")
+    if "pattern" in node:
+        return f"{words} that matches {node['pattern']}"
+    if node.get("minLength") == 1:
+        return f"{words} that is not empty"
+    limits = [f"{limit} {node[key]:.10g}" for key, limit in _LIMITS.items() if key in node]
+    return f"{words} {' and '.join(limits)}".strip()
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message quotes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"'{value}'" if len(value) <= _LONGEST else f"'{value[:_LONGEST]}…'"
+    if isinstance(value, int | float):
+        return f"{value:g}" if isinstance(value, float) and not math.isfinite(value) else repr(value)
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, Mapping):
+        return "a table"
+    return f"a Python object of type {type(value).__name__}"
