@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from graft.recipe.load import load_recipe
-from graft.recipe.resolve import ResolvedRecipe, resolve
+from graft.recipe.resolve import resolve
+from graft.recipe.resolved import ResolvedRecipe
 from graft.recipe.schema import Options, Part, Recipe
 
 __all__ = ["Options", "Part", "Recipe", "ResolvedRecipe", "load_recipe", "resolve"]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from graft.errors import Problem, RecipeError
 from graft.recipe.layers import Layer, dotted, nested
-from graft.recipe.resolve import ResolvedRecipe, resolve_layers
+from graft.recipe.resolve import resolve_layers
+from graft.recipe.resolved import ResolvedRecipe
 
 if TYPE_CHECKING:
     from graft.plugins import Plugins

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from graft.errors import did_you_mean
-from graft.recipe.layers import Path, dotted, get
+from graft.errors import Problem, RecipeError, did_you_mean
+from graft.recipe.layers import Path, Tree, dotted, get
 
 M = TypeVar("M", bound=BaseModel)
 Node = Mapping[str, Any]
@@ -32,6 +32,43 @@ class Mistake:
     path: Path
     what: str
     hint: str | None = None
+
+
+@dataclass
+class Mistakes:
+    """The mistakes of a recipe; of those at one path the first.
+
+    Args:
+        tree: Says where the value at a path came from.
+        main: Who is told what is missing everywhere.
+        problems: What is known to be wrong already.
+    """
+
+    tree: Tree
+    main: str
+    problems: list[Problem]
+    seen: set[Path] = field(default_factory=set)
+
+    def add(self, path: Path, what: str, hint: str | None = None) -> None:
+        """Add what is wrong at `path`, named with its source."""
+        if path not in self.seen:
+            self.seen.add(path)
+            self.problems.append(Problem(f"{self.tree.source(path, self.main)}: {dotted(path)}", what, hint))
+
+    def add_all(self, mistakes: Iterable[Mistake], below: Path = ()) -> None:
+        """Add what `check` found in the table at `below`."""
+        for mistake in mistakes:
+            self.add((*below, *mistake.path), mistake.what, mistake.hint)
+
+    def stop(self) -> None:
+        """Raise a RecipeError with all of them, if there are any."""
+        if self.problems:
+            count = len(self.problems)
+            raise RecipeError(
+                f"the recipe has {count} mistakes" if count > 1 else "the recipe has a mistake",
+                problems=self.problems,
+                fix="correct it; graft recipe schema lists every key and what it takes",
+            )
 
 
 def check(model: type[M], values: Mapping[str, Any]) -> tuple[M | None, list[Mistake]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from graft.backbones.names import find_architecture
-from graft.errors import PluginError, Problem, RecipeError, did_you_mean
+from graft.backbones.names import architectures, find_architecture
+from graft.errors import PluginError, Problem, did_you_mean
 from graft.plugins.descriptors import (
     AugmentationSpec,
     BackboneSpec,
@@ -23,10 +23,10 @@ from graft.plugins.descriptors import (
     TaskSpec,
 )
 from graft.recipe.layers import Layer, Path, Tree, dotted, get, leaves, plain
-from graft.recipe.mistakes import Mistake, check
+from graft.recipe.mistakes import Mistakes, check, shown
+from graft.recipe.resolved import ResolvedRecipe
 from graft.recipe.schema import Recipe
 from graft.recipe.stacking import stack
-from graft.recipe.writing import to_toml
 from graft.strategies.options import UNFREEZE
 
 if TYPE_CHECKING:
@@ -35,54 +35,10 @@ if TYPE_CHECKING:
 D = TypeVar("D", bound=Descriptor)
 T = TypeVar("T")
 S = TypeVar("S", bound=Descriptor | StrategySpec)
+Serving = HeadSpec | AugmentationSpec | MetricSpec
+"""What is for certain tasks."""
 
 _TOML_TYPES = (str, int, float, list, dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResolvedRecipe:
-    """A complete recipe and what its names stand for.
-
-    Attributes:
-        recipe: Complete: the head, the augmentation, the metrics, the monitored value and every option are filled in,
-            the strategy preset is merged in, and the backbone is named with its source.
-        task: The task.
-        head: Its head.
-        augment: The augmentation preset.
-        metrics: The metrics, in the recipe's order.
-        backbone: The source of the backbone.
-        arch: The architecture's name there.
-        reader: The data format; None when it is to be detected.
-        task_options: The task's options.
-        head_options: The head's.
-        augment_options: The augmentation preset's.
-        reader_options: The reader's; None when it is to be detected.
-        origins: Where each value came from, by dotted path: `default`, `task …`, `domain …`, `preset …`, the file's
-            name, `command line` or `Python`. Two recipes that differ in nothing else are equal.
-    """
-
-    recipe: Recipe
-    task: TaskSpec
-    head: HeadSpec
-    augment: AugmentationSpec
-    metrics: tuple[MetricSpec, ...]
-    backbone: BackboneSpec
-    arch: str
-    reader: ReaderSpec | None
-    task_options: BaseModel
-    head_options: BaseModel
-    augment_options: BaseModel
-    reader_options: BaseModel | None
-    origins: Mapping[str, str] = field(compare=False)
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """The recipe as nested plain values, without what is None."""
-        return plain(self.recipe)  # type: ignore[no-any-return]
-
-    def to_toml(self) -> str:
-        """Return the recipe as TOML that resolves to the same recipe again."""
-        return to_toml(self.values)
 
 
 def resolve(values: Mapping[str, Any], *, plugins: Plugins, source: str = "recipe") -> ResolvedRecipe:
@@ -109,49 +65,21 @@ def resolve_layers(
         RecipeError: With every mistake at once.
     """
     tree = stack(layers, plugins)
-    return _Resolver(tree, plugins, _Report(tree, main, [*problems, *tree.problems])).resolve()
-
-
-@dataclass
-class _Report:
-    """Mistakes so far; the first at each path is kept."""
-
-    tree: Tree
-    main: str
-    problems: list[Problem]
-    seen: set[Path] = field(default_factory=set)
-
-    def add(self, path: Path, what: str, hint: str | None = None) -> None:
-        if path not in self.seen:
-            self.seen.add(path)
-            self.problems.append(Problem(f"{self.tree.source(path, self.main)}: {dotted(path)}", what, hint))
-
-    def add_all(self, mistakes: Iterable[Mistake], below: Path = ()) -> None:
-        for mistake in mistakes:
-            self.add((*below, *mistake.path), mistake.what, mistake.hint)
-
-    def stop_on_mistakes(self) -> None:
-        if self.problems:
-            count = len(self.problems)
-            raise RecipeError(
-                f"the recipe has {count} mistakes" if count > 1 else "the recipe has a mistake",
-                problems=self.problems,
-                fix="correct it; graft recipe schema lists every key and what it takes",
-            )
+    return _Resolver(tree, plugins, Mistakes(tree, main, [*problems, *tree.problems])).resolve()
 
 
 class _Resolver:
     """Looks every name up, and goes on after a mistake to find the others."""
 
-    def __init__(self, tree: Tree, plugins: Plugins, report: _Report) -> None:
+    def __init__(self, tree: Tree, plugins: Plugins, mistakes: Mistakes) -> None:
         self.tree = tree
         self.plugins = plugins
-        self.report = report
+        self.mistakes = mistakes
         self.complete = copy.deepcopy(tree.values)
 
     def resolve(self) -> ResolvedRecipe:
         self.plain_values()
-        self.report.add_all(check(Recipe, self.tree.values)[1])
+        self.mistakes.add_all(check(Recipe, self.tree.values)[1])
         task, task_options = self.part(("task",), TaskSpec)
         self.part(("domain",), DomainSpec)
         self.found(StrategySpec, ("strategy", "preset"))
@@ -163,7 +91,7 @@ class _Resolver:
         metrics = self.metrics()
         if task is not None:
             self.fit_together(task, reader, head, augment, metrics)
-        self.report.stop_on_mistakes()
+        self.mistakes.stop()
 
         recipe = _present(check(Recipe, self.complete)[0])
         return ResolvedRecipe(
@@ -179,16 +107,13 @@ class _Resolver:
             head_options=_present(head_options),
             augment_options=_present(augment_options),
             reader_options=reader_options,
-            origins={dotted(path): self.tree.source(path, "default") for path, _ in leaves(self.complete)},
+            origins={dotted(path): self.tree.source(path, "default") for path, _ in leaves(plain(recipe))},
         )
 
     def plain_values(self) -> None:
         for path, value in leaves(self.tree.values):
             if not isinstance(value, _TOML_TYPES):
-                what = (
-                    f"expected a text, a number, a list or a table, got a Python object of type {type(value).__name__}"
-                )
-                self.report.add(path, what)
+                self.mistakes.add(path, f"expected a text, a number, a list or a table, got {shown(value)}")
 
     def found(self, kind: type[S], path: Path) -> S | None:
         """Return what the name at `path` stands for; None when it is missing, no text, or nobody's, which is said."""
@@ -198,14 +123,10 @@ class _Resolver:
         try:
             return self.plugins.find(kind, name)
         except PluginError as error:
-            self.cannot_find(kind.kind, path, did_you_mean(name, self.plugins.specs(kind)), error)
+            close = did_you_mean(name, self.plugins.specs(kind))
+            what = f"there is no {kind.kind} '{name}'" if close else error.message
+            self.mistakes.add(path, what, close or error.fix)
             return None
-
-    def cannot_find(self, kind: str, path: Path, close: str | None, error: PluginError) -> None:
-        if close:
-            self.report.add(path, f"there is no {kind} '{get(self.tree.values, path)}'", close)
-        else:
-            self.report.add(path, error.message, error.fix)
 
     def part(self, path: Path, kind: type[D]) -> tuple[D | None, BaseModel | None]:
         """Return the part at `path` and its options, and write the options' defaults into the recipe."""
@@ -215,15 +136,15 @@ class _Resolver:
         try:
             model = self.plugins.options(spec)
         except PluginError as error:
-            self.report.add((*path, "kind"), error.message, error.fix)
+            self.mistakes.add((*path, "kind"), error.message, error.fix)
             return spec, None
         return spec, self.options(path, model)
 
     def options(self, path: Path, model: type[BaseModel]) -> BaseModel | None:
         table = get(self.complete, path)
         given = {key: value for key, value in table.items() if key != "kind"}
-        options, mistakes = check(model, given)
-        self.report.add_all(mistakes, below=path)
+        options, wrong = check(model, given)
+        self.mistakes.add_all(wrong, below=path)
         if options is not None:
             table.update(plain(options))
         return options
@@ -232,8 +153,9 @@ class _Resolver:
         table = get(self.tree.values, ("data", "reader"))
         if get(table, ("kind",)) != "auto":
             return self.part(("data", "reader"), ReaderSpec)
-        for key in set(table) - {"kind"}:
-            self.report.add(("data", "reader", key), "only a named reader takes options", "as in data.reader.kind=csv")
+        for key in sorted(set(table) - {"kind"}):
+            hint = "write data.reader.kind, too"
+            self.mistakes.add(("data", "reader", key), "reader 'auto' takes no options", hint)
         return None, None
 
     def backbone(self) -> tuple[BackboneSpec | None, str]:
@@ -245,7 +167,11 @@ class _Resolver:
         try:
             source, arch = find_architecture(kind, self.plugins)
         except PluginError as error:
-            self.report.add(path, error.message, error.fix)
+            qualifier, colon, _ = kind.rpartition(":")
+            known = self.plugins.specs(BackboneSpec) if colon else _architectures(self.plugins)
+            close = did_you_mean(qualifier or kind, known)
+            what = f"there is no source of backbones '{qualifier}'" if colon else f"there is no backbone '{kind}'"
+            self.mistakes.add(path, what if close else error.message, close or error.fix)
             return None, ""
         if ":" not in kind:
             self.complete["backbone"]["kind"] = f"{source.name}:{arch}"
@@ -258,15 +184,15 @@ class _Resolver:
             self.options(path, UNFREEZE[kind])
         elif isinstance(kind, str):
             hint = did_you_mean(kind, UNFREEZE) or f"there are {', '.join(UNFREEZE)}"
-            self.report.add((*path, "kind"), f"there is no way to unfreeze '{kind}'", hint)
+            self.mistakes.add((*path, "kind"), f"there is no way to unfreeze '{kind}'", hint)
 
-    def metrics(self) -> dict[str, MetricSpec]:
-        """Return the metrics by the names that the recipe gives them."""
+    def metrics(self) -> dict[int, MetricSpec]:
+        """Return the metrics by their place in the recipe."""
         names = get(self.tree.values, ("evaluation", "metrics"))
         if not isinstance(names, list):
             return {}
-        found = {name: self.found(MetricSpec, ("evaluation", "metrics", str(i))) for i, name in enumerate(names)}
-        return {name: spec for name, spec in found.items() if spec is not None}
+        found = {i: self.found(MetricSpec, ("evaluation", "metrics", str(i))) for i in range(len(names))}
+        return {i: spec for i, spec in found.items() if spec is not None}
 
     def fit_together(
         self,
@@ -274,21 +200,20 @@ class _Resolver:
         reader: ReaderSpec | None,
         head: HeadSpec | None,
         augment: AugmentationSpec | None,
-        metrics: Mapping[str, MetricSpec],
+        metrics: Mapping[int, MetricSpec],
     ) -> None:
         """Say which of the parts are not for `task`."""
         if reader is not None and reader.gives != task.takes:
             what = f"reader '{reader.name}' gives {reader.gives}, but {task.name} takes {task.takes}"
             others = (name for name, spec in self.plugins.specs(ReaderSpec).items() if spec.gives == task.takes)
-            self.report.add(("data", "reader", "kind"), what, _instead(others))
+            self.mistakes.add(("data", "reader", "kind"), what, _instead(others))
         if head is not None:
-            self.serves(task, head, ("head", "kind"), head.tasks)
-        if augment is not None and augment.tasks:
-            self.serves(task, augment, ("augment", "kind"), augment.tasks)
-        names = get(self.tree.values, ("evaluation", "metrics"))
-        for name, metric in metrics.items():
-            self.serves(task, metric, ("evaluation", "metrics", str(names.index(name))), metric.tasks)
-        if len(metrics) == len(names or ()):
+            self.serves(task, head, ("head", "kind"))
+        if augment is not None:
+            self.serves(task, augment, ("augment", "kind"))
+        for index, metric in metrics.items():
+            self.serves(task, metric, ("evaluation", "metrics", str(index)))
+        if len(metrics) == len(get(self.tree.values, ("evaluation", "metrics")) or ()):
             self.monitor([metric.name for metric in metrics.values()])
 
     def monitor(self, metrics: Sequence[str]) -> None:
@@ -299,20 +224,23 @@ class _Resolver:
             return
         if self.tree.source(path, "").startswith("task "):
             what = f"'{monitor}' is not among them, and train.monitor names it"
-            self.report.add(("evaluation", "metrics"), what, "add it, or set train.monitor to one of these")
+            self.mistakes.add(("evaluation", "metrics"), what, "add it, or set train.monitor to one of these")
         else:
             hint = did_you_mean(monitor, metrics) or _instead(metrics)
-            self.report.add(path, f"'{monitor}' is not among evaluation.metrics", hint)
+            self.mistakes.add(path, f"'{monitor}' is not among evaluation.metrics", hint)
 
-    def serves(self, task: TaskSpec, spec: D, path: Path, tasks: Sequence[str]) -> None:
-        if task.name not in tasks:
-            others = (
-                name
-                for name, other in self.plugins.specs(type(spec)).items()
-                if task.name in (wanted := other.tasks) or not wanted
-            )
-            what = f"{spec.kind} '{spec.name}' is for {' and '.join(tasks)}, not for {task.name}"
-            self.report.add(path, what, _instead(others))
+    def serves(self, task: TaskSpec, spec: Serving, path: Path) -> None:
+        if spec.tasks and task.name not in spec.tasks:
+            known = self.plugins.specs(type(spec)).items()
+            others = (name for name, other in known if not other.tasks or task.name in other.tasks)
+            what = f"{spec.kind} '{spec.name}' is for {' and '.join(spec.tasks)}, not for {task.name}"
+            self.mistakes.add(path, what, _instead(others))
+
+
+def _architectures(plugins: Plugins) -> Iterator[str]:
+    for spec in plugins.specs(BackboneSpec).values():
+        with suppress(PluginError):
+            yield from architectures(spec)
 
 
 def _present(value: T | None) -> T:
