@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self
-
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from typing import Any
 
 from graft.errors import PluginError, Problem, did_you_mean
 
@@ -18,15 +16,14 @@ BUNDLED = Path(__file__).with_name(FILE)
 """What holds where no file is found, and for the keys that the found one leaves out."""
 
 
-class Local(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Local:
     """A single-file plugin.
 
-    Attributes:
+    Args:
         path: The file; relative to the folder of the `plugins.toml` that names it.
         name: The plugin's name; by default the file's, without `.py`.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     path: str
     name: str | None = None
@@ -37,29 +34,21 @@ class Local(BaseModel):
         return self.name or Path(self.path).stem
 
 
-class Manifest(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
     """The content of a `plugins.toml`.
 
-    Attributes:
+    Args:
         enable: When given, only these installed plugins are on.
         disable: These installed plugins are off.
         plugins: Settings, by plugin.
         local: Single-file plugins. They are always on: whoever names a file here wants it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    enable: list[str] | None = None
-    disable: list[str] = []
-    plugins: dict[str, dict[str, Any]] = {}
-    local: list[Local] = []
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> Self:
-        names = [entry.called for entry in self.local]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two local plugins are called {twice[0]!r}: give one of them another `name`")
-        return self
+    enable: Sequence[str] | None = None
+    disable: Sequence[str] = ()
+    plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    local: Sequence[Local] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,25 +82,30 @@ class Choice:
         return {*(self.only or ()), *self.off, *self.settings}
 
 
+_NOTHING = Manifest()
+
+
 def find_manifest(start: Path) -> Path | None:
     """Return the nearest `plugins.toml` from the folder `start` upward."""
     start = start.resolve()
     return next((folder / FILE for folder in (start, *start.parents) if (folder / FILE).is_file()), None)
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Return the content of one `plugins.toml`.
+def read_manifest(path: Path, *, under: Manifest = _NOTHING) -> Manifest:
+    """Return the content of one `plugins.toml`; keys that it leaves out are as in `under`.
 
     Raises:
         PluginError: When it cannot be read, is not TOML, or has keys or types that do not fit; with all of them.
     """
     try:
-        return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise PluginError(f"{path} cannot be read: {error}", fix=f"correct {path}") from error
-    except ValidationError as error:
-        problems = [_problem(entry) for entry in error.errors(include_url=False)]
-        raise PluginError(f"{path} is not a valid {FILE}", problems=problems, fix=f"correct {path}") from error
+    if problems := list(_problems(content)):
+        raise PluginError(f"{path} is not valid", problems=problems, fix=f"correct {path}")
+    if "local" in content:
+        content["local"] = [Local(**entry) for entry in content["local"]]
+    return replace(under, **content)
 
 
 def choose(*, start: Path, names: Sequence[str] | None = None) -> Choice:
@@ -127,7 +121,7 @@ def choose(*, start: Path, names: Sequence[str] | None = None) -> Choice:
     file = find_manifest(start)
     manifest = read_manifest(BUNDLED)
     if file is not None:
-        manifest = manifest.model_copy(update=_given(read_manifest(file)))
+        manifest = read_manifest(file, under=manifest)
     folder = file.parent if file is not None else start
     local = {entry.called: (folder / Path(entry.path).expanduser()).resolve() for entry in manifest.local}
     off = dict.fromkeys(manifest.disable, f"in `disable` of {file or BUNDLED}")
@@ -142,13 +136,41 @@ def choose(*, start: Path, names: Sequence[str] | None = None) -> Choice:
     return Choice(only=only, off=off, settings=manifest.plugins, local=local, why=why, file=file)
 
 
-def _given(manifest: Manifest) -> dict[str, Any]:
-    return {key: getattr(manifest, key) for key in manifest.model_fields_set}
+# By hand and not by pydantic, whose import would be a third of the time that `graft --help` takes.
+def _problems(content: Mapping[str, Any]) -> Iterator[Problem]:
+    yield from _unknown_keys(content, Manifest, "")
+    for key in ("enable", "disable"):
+        if not _is_list_of(content.get(key, []), str):
+            yield Problem(key, "must be a list of plugin names, as in ['one', 'two']")
+    settings = content.get("plugins", {})
+    if not isinstance(settings, dict):
+        yield Problem("plugins", "must be a table with a table for each plugin: [plugins.NAME]")
+    else:
+        for name, own in settings.items():
+            if not isinstance(own, dict):
+                yield Problem(f"plugins.{name}", f"must be a table: [plugins.{name}]")
+    entries = content.get("local", [])
+    if not _is_list_of(entries, dict):
+        yield Problem("local", "must be a list of tables: [[local]]")
+        return
+    for index, entry in enumerate(entries):
+        where = f"local.{index}"
+        yield from _unknown_keys(entry, Local, f"{where}.")
+        if not isinstance(entry.get("path"), str):
+            yield Problem(f"{where}.path", "must be given, as text")
+        if not isinstance(entry.get("name", ""), str):
+            yield Problem(f"{where}.name", "must be text")
+    names = [str(entry.get("name") or Path(str(entry.get("path"))).stem) for entry in entries]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Problem("local", f"two files are called {name!r}", "give one of them another `name`")
 
 
-def _problem(entry: Any) -> Problem:
-    where = ".".join(str(part) for part in entry["loc"])
-    if entry["type"] == "extra_forbidden":
-        known = Local.model_fields if entry["loc"][0] == "local" else Manifest.model_fields
-        return Problem(where, "unknown key", did_you_mean(str(entry["loc"][-1]), known))
-    return Problem(where, entry["msg"].removeprefix("Value error, "))
+def _unknown_keys(table: Mapping[str, Any], model: type[Manifest | Local], prefix: str) -> Iterator[Problem]:
+    known = [one.name for one in fields(model)]
+    for key in table:
+        if key not in known:
+            yield Problem(f"{prefix}{key}", "unknown key", did_you_mean(key, known))
+
+
+def _is_list_of(value: object, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
