@@ -70,7 +70,9 @@ class ImageAugmentation:
         self._bits.state = self._state
         if not self._crops:
             image = cut_centre(image, self.size)
-        for transform in self._transforms:
+        # Grey images have no hue; those of more than 8 bits are all grey.
+        coloured = image.shape[2] == 3 and image.dtype == np.uint8
+        for transform in self._transforms if coloured else self._colourless:
             image = transform(image=image)["image"]
         return image, target
 
@@ -81,6 +83,7 @@ class ImageAugmentation:
         values = self.values
         self._crops = values["scale"] < 1
         self._transforms = _transforms(self.size, values)
+        self._colourless = [one for one in self._transforms if not isinstance(one, A.HueSaturationValue)]
         generator = np.random.Generator(self._bits)
         for transform in self._transforms:
             transform.set_random_state(generator, self._random)
@@ -116,12 +119,13 @@ def _refined(size: tuple[int, int], preset: Mapping[str, Any], options: AugmentO
 
 def _transforms(size: tuple[int, int], values: Mapping[str, Any]) -> list[Any]:
     chosen: list[Any] = []
-    if values["rotate"]:
-        chosen.append(A.Rotate(limit=values["rotate"], border_mode=cv2.BORDER_REFLECT_101, p=1))
     if values["scale"] < 1:
         square = size[1] / size[0]
         ratio = (square / values["aspect"], square * values["aspect"])
         chosen.append(A.RandomResizedCrop(size=size, scale=(values["scale"], 1.0), ratio=ratio, p=1))
+    if values["rotate"]:
+        # After the crop: rotating the larger image costs twice as much.
+        chosen.append(A.Rotate(limit=values["rotate"], border_mode=cv2.BORDER_REFLECT_101, p=0.5))
     if values["flip"]:
         chosen.append(A.HorizontalFlip(p=0.5))
     if values["vertical_flip"]:
@@ -132,5 +136,5 @@ def _transforms(size: tuple[int, int], values: Mapping[str, Any]) -> list[Any]:
         )
     if values["hue"]:
         shift, saturation = 180 * values["hue"], 255 * 4 * values["hue"]
-        chosen.append(A.HueSaturationValue(hue_shift_limit=shift, sat_shift_limit=saturation, val_shift_limit=0, p=1))
+        chosen.append(A.HueSaturationValue(hue_shift_limit=shift, sat_shift_limit=saturation, val_shift_limit=0, p=0.5))
     return chosen

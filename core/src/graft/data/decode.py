@@ -50,23 +50,18 @@ _SIGNATURES: tuple[tuple[str, tuple[bytes, ...], Callable[[BinaryIO], Image.Imag
 FORMATS = (*(name for name, _, _ in _SIGNATURES), "WEBP")
 """The formats that are read."""
 
-# Everything that Pillow 13 was seen to raise on 2022 hostile files, and what its parsers can raise beside that.
+# What Pillow 13 raised on 340 000 damaged files. Anything else is a bug, here or there, and must be seen.
 _REFUSALS = (
     OSError,
     ValueError,
     SyntaxError,
     EOFError,
-    struct.error,
-    OverflowError,
-    zlib.error,
     MemoryError,
-    KeyError,
-    IndexError,
+    OverflowError,
     TypeError,
-    AttributeError,
-    AssertionError,
-    RuntimeError,
-    NotImplementedError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
 )
 
 _UPRIGHT = {
@@ -153,9 +148,9 @@ def _open(stream: BinaryIO) -> Image.Image:
         name, plugin = found[0]
     try:
         return plugin(stream)
-    except Image.DecompressionBombError as error:
-        raise BadImage("oversized", str(error)) from error
     except _REFUSALS as error:
+        if isinstance(error, Image.DecompressionBombError):
+            raise _refusal(error) from error
         raise BadImage("corrupt", f"starts like {name}, but its header cannot be read") from error
 
 

@@ -61,8 +61,9 @@ class AugmentOptions(Options):
     vertical_flip: bool | None = None
     """Mirror top and bottom, half of the time: for images without an up and down."""
     rotate: Annotated[float, Field(ge=0, le=180)] | None = None
-    """Largest rotation in degrees, either way; corners are filled by reflection."""
+    """Largest rotation in degrees, either way, half of the time; corners are filled by reflection."""
     colour: Annotated[float, Field(ge=0, le=1)] | None = None
     """Largest relative change of brightness and of contrast, either way."""
     hue: Annotated[float, Field(ge=0, le=0.5)] | None = None
-    """Largest shift of the hue as a share of the colour circle, and of the saturation by four times that share."""
+    """Largest shift of the hue as a share of the colour circle, and of the saturation by four times that share, half of
+    the time."""

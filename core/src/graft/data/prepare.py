@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -183,7 +184,9 @@ def _checked(samples: Sequence[Sample], store: PixelStore, console: Console) -> 
     # Pillow decodes without holding the interpreter's lock.
     pool = ThreadPoolExecutor(max_workers=os.cpu_count())
     try:
-        with console.progress("Images", len(samples)) as progress:
+        with warnings.catch_warnings(), console.progress("Images", len(samples)) as progress:
+            # Odd metadata, which Pillow reads on in spite of; what it cannot read is an error.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
             for sample, result in zip(samples, pool.map(check, samples), strict=True):
                 if isinstance(result, BadFile):
                     bad.append(result)
