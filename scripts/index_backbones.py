@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import timm
@@ -24,17 +24,26 @@ INDEX = Path(__file__).parents[1] / "core/src/graft/backbones/timm.txt"
 LARGEST = 60_000_000
 """Parameters of the largest member that is compared; a group whose smallest one is larger is left out."""
 
+PATIENCE = 3
+"""Members of a module of timm that are tried when none of them could be cut."""
+
 
 def main() -> None:
     """Cut everything, compare one of each group, write the index."""
     pattern = sys.argv[1] if len(sys.argv) > 1 else "*"
     groups: dict[tuple[str, ...], list[tuple[int, str]]] = defaultdict(list)
     refused = []
+    hopeless: Counter[str] = Counter()
     for arch in timm.list_models(pattern):
+        family = timm.model_entrypoint(arch).__module__
+        if hopeless[family] >= PATIENCE:
+            continue
         try:
             groups[_group(arch)].append((_parameters(arch), arch))
+            hopeless[family] = -sys.maxsize
         except WeightsError as error:
             refused.append(f"{arch}: {error.message}")
+            hopeless[family] += 1
     kept = []
     for key, members in sorted(groups.items()):
         started = time.monotonic()
@@ -44,7 +53,7 @@ def main() -> None:
         print(f"{key[0]} ({len(members)}), {smallest}: {verdict}", flush=True)
         if difference is None:
             kept += [arch for _, arch in members]
-    print(f"{len(kept)} can be cut, {len(refused)} cannot:", *refused, sep="\n  ")
+    print(f"{len(kept)} can be cut, {len(refused)} of those tried cannot:", *refused, sep="\n  ")
     if pattern == "*":
         INDEX.write_text("".join(f"{arch}\n" for arch in sorted(kept)), encoding="utf-8")
 

@@ -70,6 +70,10 @@ class EmbeddedSource:
         """Rename the tensors of a timm state dict to the names of our `Backbone`."""
         return TimmSource().convert(_about(arch)["arch"], state)
 
+    def classifier(self, arch: str) -> Sequence[str]:
+        """Return the names of timm's classifier layers."""
+        return TimmSource().classifier(_about(arch)["arch"])
+
 
 @cache
 def _about(arch: str) -> dict[str, Any]:

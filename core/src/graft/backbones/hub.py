@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
+import socket
 from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
+from urllib.error import URLError
 from urllib.parse import urlparse
+from urllib.request import getproxies, urlopen
 
+from graft import atomic
 from graft.errors import OfflineError, WeightsError
 from graft.home import home, offline
 
 _CHUNK = 1 << 20
+_PATIENCE = 30.0
+"""Seconds to wait for an answer."""
 
 
 def hub_file(repo: str, names: Sequence[str], *, arch: str | None = None) -> Path:
@@ -28,8 +33,14 @@ def hub_file(repo: str, names: Sequence[str], *, arch: str | None = None) -> Pat
         OfflineError: When it is not in the cache and the network is off or cannot be reached.
         WeightsError: When the hub has no such repo or none of the files.
     """
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+    from huggingface_hub import hf_hub_download, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
     repo, _, revision = repo.partition("@")
     try:
@@ -37,16 +48,16 @@ def hub_file(repo: str, names: Sequence[str], *, arch: str | None = None) -> Pat
             cached = try_to_load_from_cache(repo, name, revision=revision or None)
             if isinstance(cached, str):
                 return Path(cached)
-        what = f"{names[0]} of hf-hub:{repo}"
+        what = hf_hub_url(repo, names[0], revision=revision or None)
         if offline():
             raise OfflineError(f"{what} is not in the cache, and Graft is offline", fix=_bring(what, arch))
+        _reach(what, arch)
         for name in names:
             try:
                 return Path(hf_hub_download(repo, name, revision=revision or None))
             except EntryNotFoundError as error:
-                # Also what the hub's library raises when it cannot be reached, as `LocalEntryNotFoundError`.
-                if "Local" in type(error).__name__:
-                    raise OfflineError(f"{what}: the hub cannot be reached", fix=_bring(what, arch)) from error
+                if isinstance(error, LocalEntryNotFoundError):  # the hub's library could not reach it
+                    raise OfflineError(f"{what} cannot be reached", fix=_bring(what, arch)) from error
     except RepositoryNotFoundError as error:
         raise WeightsError(f"hf-hub:{repo}: no such repository, or it is private") from error
     except HFValidationError as error:
@@ -54,7 +65,7 @@ def hub_file(repo: str, names: Sequence[str], *, arch: str | None = None) -> Pat
     except HfHubHTTPError as error:
         raise WeightsError(f"hf-hub:{repo}: the hub refused ({error})") from error
     except OSError as error:
-        raise OfflineError(f"{what}: the hub cannot be reached ({error})", fix=_bring(what, arch)) from error
+        raise OfflineError(f"{what} cannot be reached ({error})", fix=_bring(what, arch)) from error
     raise WeightsError(f"hf-hub:{repo} has none of {', '.join(names)}")
 
 
@@ -71,31 +82,33 @@ def url_file(url: str, *, arch: str | None = None) -> Path:
     path = home() / "hub" / name
     if path.exists():
         return path
-    what = f"{name} ({url})"
     if offline():
-        raise OfflineError(f"{what} is not in the cache, and Graft is offline", fix=_bring(url, arch))
-    import httpx
-
-    digest = hashlib.sha256()
+        raise OfflineError(f"{url} is not in the cache, and Graft is offline", fix=_bring(url, arch))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
+    atomic.sweep(path.parent)
+    digest = hashlib.sha256()
     try:
-        with os.fdopen(handle, "wb") as file, httpx.stream("GET", url, follow_redirects=True, timeout=30) as answer:
-            answer.raise_for_status()
-            for chunk in answer.iter_bytes(_CHUNK):
+        with urlopen(url, timeout=_PATIENCE) as answer, atomic.writing(path) as file:
+            while chunk := answer.read(_CHUNK):
                 file.write(chunk)
                 digest.update(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        stated = re.search(r"-([0-9a-f]{8,64})\.[^.]+$", name)
-        if stated and not digest.hexdigest().startswith(stated[1]):
-            raise WeightsError(f"{url}: what came is not what the name states (SHA-256 {digest.hexdigest()[:8]}…)")
-        Path(partial).replace(path)
-    except httpx.HTTPError as error:
-        raise OfflineError(f"{what} cannot be downloaded ({error})", fix=_bring(url, arch)) from error
-    finally:
-        Path(partial).unlink(missing_ok=True)
+            stated = re.search(r"-([0-9a-f]{8,64})\.[^.]+$", name)
+            if stated and not digest.hexdigest().startswith(stated[1]):
+                raise WeightsError(f"{url}: what came is not what the name states (SHA-256 {digest.hexdigest()[:8]}…)")
+    except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
+        raise OfflineError(f"{url} cannot be downloaded ({error})", fix=_bring(url, arch)) from error
     return path
+
+
+def _reach(url: str, arch: str | None) -> None:
+    """Raise at once where nobody answers: the hub's library would try again for half a minute."""
+    parts = urlparse(url)
+    if getproxies():
+        return
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 443), timeout=_PATIENCE).close()
+    except OSError as error:
+        raise OfflineError(f"{url} cannot be reached ({error})", fix=_bring(url, arch)) from error
 
 
 def _bring(what: str, arch: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import timm
@@ -155,6 +155,7 @@ def _model(arch: str, channels: int) -> Any:
     return timm.create_model(arch, pretrained=False, num_classes=0, in_chans=channels)
 
 
+@lru_cache(maxsize=1)
 def meta_model(arch: str, channels: int = 3) -> Any:
     """Return timm's network without its classifier and without memory for its tensors."""
     with torch.device("meta"):
@@ -181,11 +182,12 @@ def cut_of(arch: str, channels: int = 3) -> Cut:
         raise _refusal(arch, "it takes images of one size only")
     try:
         model = meta_model(arch, channels)
+    except Exception as error:  # whatever timm raises for options that a family does not have
+        raise _refusal(arch, f"timm cannot build it: {error}") from error
+    try:
         return plan(model, end=_end(model), channels=channels, size=max(config.input_size[-1], 224))
     except CannotCut as error:
         raise _refusal(arch, str(error)) from error
-    except Exception as error:  # whatever timm raises for options that a family does not have
-        raise _refusal(arch, f"timm cannot build it: {error}") from error
 
 
 def _refusal(arch: str, reason: str) -> WeightsError:

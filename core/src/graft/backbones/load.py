@@ -1,0 +1,199 @@
+"""Builds the backbone that a recipe asks for: architecture, weights, cut, channels and size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graft.backbones import store
+from graft.backbones.channels import adapt_preprocess
+from graft.backbones.contract import Backbone, BackboneSource, WeightsInfo
+from graft.backbones.cut import truncate
+from graft.backbones.hub import hub_file
+from graft.backbones.matching import LoadReport, load_into, unwrapped
+from graft.backbones.names import find_architecture
+from graft.errors import WeightsError
+from graft.plugins import BackboneSpec, Plugins
+from graft.preprocess import Preprocess
+from graft.recipe.schema import Backbone as Section
+from graft.safeload import SUFFIXES, load_state_dict
+
+__all__ = ["LoadReport", "LoadedBackbone", "build_backbone"]
+
+HUB = "hf-hub:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedBackbone:
+    """A backbone, ready for use.
+
+    Args:
+        backbone: Its `preprocess` is the weights' own, for the channels and the size that were asked for.
+        source: Name of the source, `timm`.
+        arch: Name of the architecture in the source.
+        weights: What is known of the weights; None for random ones.
+        report: What became of each tensor; None for random weights.
+    """
+
+    backbone: Backbone
+    source: str
+    arch: str
+    weights: WeightsInfo | None
+    report: LoadReport | None
+
+
+@dataclass(frozen=True)
+class _Weights:
+    info: WeightsInfo
+    state: Mapping[str, Tensor]
+
+
+def build_backbone(section: Section, *, plugins: Plugins) -> LoadedBackbone:
+    """Build the architecture, load the weights, cut.
+
+    Raises:
+        PluginError: When no source has the architecture.
+        OfflineError: When the weights would have to be downloaded and cannot be.
+        WeightsError: When the weights cannot be found, read or matched, or the architecture cannot be cut as asked.
+    """
+    spec, arch = find_architecture(section.kind, plugins)
+    source: BackboneSource = plugins.target(spec)()
+    weights = _find(section.weights, spec, arch, source, upto=section.upto)
+    backbone = source.build(arch, channels=section.channels)
+    whole = list(backbone.state_dict())
+    if section.upto is not None:
+        backbone = _cut(backbone, section.upto, f"{spec.name}:{arch}")
+    if weights is not None:
+        backbone.preprocess = adapt_preprocess(weights.info.preprocess, section.channels)
+    report = None
+    if weights is not None:
+        state = unwrapped(weights.state)
+        ours = any(name.startswith("stages.") for name in state)
+        report = load_into(
+            backbone,
+            state if ours else source.convert(arch, dict(state)),
+            whole=whole,
+            classifier=("head",) if ours else source.classifier(arch),
+            trained=weights.info.preprocess,
+            what=f"{weights.info.name} for {spec.name}:{arch}",
+        )
+    if section.size is not None:
+        backbone.preprocess = replace(backbone.preprocess, size=(section.size, section.size))
+        _try(backbone, section.size, f"{spec.name}:{arch}")
+    return LoadedBackbone(
+        backbone=backbone, source=spec.name, arch=arch, weights=weights.info if weights else None, report=report
+    )
+
+
+def _find(named: str, spec: BackboneSpec, arch: str, source: BackboneSource, *, upto: str | None) -> _Weights | None:
+    """Return the weights that `backbone.weights` names; None for `none`."""
+    if named == "none":
+        return None
+    if named == "embedded" and spec.name != "graft":
+        raise WeightsError(
+            f"only Graft's own backbones have embedded weights, {spec.name}:{arch} has none",
+            fix='write backbone.kind = "graft:tiny", or backbone.weights = "pretrained"',
+        )
+    if named in ("pretrained", "embedded"):
+        info = source.pretrained(arch)
+        if info is None:
+            raise WeightsError(
+                f"{spec.name} has no pretrained weights for '{arch}'",
+                fix='write backbone.weights = "none", or name a file or another architecture',
+            )
+        return _Weights(info, source.fetch(arch))
+    if named.startswith(HUB):
+        return _from_hub(named.removeprefix(HUB), spec, arch, source)
+    if named.endswith(SUFFIXES) or "/" in named or "\\" in named:
+        return _from_file(Path(named).expanduser(), arch, source)
+    return _from_store(named, spec, arch, upto=upto)
+
+
+def _from_file(path: Path, arch: str, source: BackboneSource) -> _Weights:
+    info = source.pretrained(arch)
+    preprocess = info.preprocess if info else source.build(arch).preprocess
+    return _Weights(
+        WeightsInfo(name=path.name, licence=None, origin=str(path), preprocess=preprocess), load_state_dict(path)
+    )
+
+
+def _from_store(name: str, spec: BackboneSpec, arch: str, *, upto: str | None) -> _Weights:
+    stored = store.get(name)
+    if stored.architecture != f"{spec.name}:{arch}":
+        raise WeightsError(
+            f"the weights '{name}' are for {stored.architecture}, not for {spec.name}:{arch}",
+            fix=f'write backbone.kind = "{stored.architecture}"',
+        )
+    if stored.upto is not None and upto is None:
+        raise WeightsError(
+            f"the weights '{name}' end at {stored.upto}",
+            fix=f'write backbone.upto = "{stored.upto}", or an earlier stage',
+        )
+    info = WeightsInfo(
+        name=name, licence=stored.licence, origin=f"imported from {stored.imported_from}", preprocess=stored.preprocess
+    )
+    return _Weights(info, load_state_dict(store.verified(stored)))
+
+
+def _from_hub(repo: str, spec: BackboneSpec, arch: str, source: BackboneSource) -> _Weights:
+    """Return the weights of a timm repository on the hub, whose `config.json` says what they are."""
+    path = hub_file(repo, ("config.json",), arch=f"{spec.name}:{arch}")
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        stated: str = config["architecture"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{HUB}{repo}: its config.json does not say which architecture of timm it is for") from error
+    if (spec.name, arch.partition(".")[0]) != ("timm", stated):
+        raise WeightsError(
+            f"the weights {HUB}{repo} are for timm:{stated}, not for {spec.name}:{arch}",
+            fix=f'write backbone.kind = "timm:{stated}"',
+        )
+    about = {**config, **(config.get("pretrained_cfg") or {})}
+    info = WeightsInfo(
+        name=repo,
+        licence=about.get("license"),
+        origin=HUB + repo,
+        preprocess=_stated_preprocess(about, source.build(arch).preprocess),
+    )
+    state = load_state_dict(hub_file(repo, ("model.safetensors", "pytorch_model.bin"), arch=f"timm:{arch}"))
+    return _Weights(info, state)
+
+
+def _stated_preprocess(about: Mapping[str, Any], default: Preprocess) -> Preprocess:
+    size = about.get("input_size")
+    return replace(
+        default,
+        size=(int(size[1]), int(size[2])) if size else default.size,
+        crop=float(about.get("crop_pct") or default.crop),
+        interpolation="bilinear" if about.get("interpolation", default.interpolation) == "bilinear" else "bicubic",
+        mean=tuple(about.get("mean") or default.mean),
+        std=tuple(about.get("std") or default.std),
+    )
+
+
+def _cut(backbone: Backbone, upto: str, what: str) -> Backbone:
+    try:
+        return truncate(backbone, upto)
+    except KeyError as error:
+        names = ", ".join(stage.name for stage in backbone.info.stages)
+        raise WeightsError(f"backbone.upto: {what} has no stage '{upto}'", fix=f"one of {names}") from error
+
+
+def _try(backbone: Backbone, size: int, what: str) -> None:
+    """Raise where the network's convolutions do not fit into a map that small."""
+    was_training = backbone.training
+    try:
+        with torch.no_grad():
+            backbone.eval().embed(torch.zeros(1, backbone.preprocess.channels, size, size))
+    except RuntimeError as error:
+        raise WeightsError(
+            f"backbone.size: {what} cannot take images of {size} × {size} pixels", fix="choose a larger size"
+        ) from error
+    finally:
+        backbone.train(was_training)
