@@ -25,18 +25,13 @@ from graft.model import Model
 from graft.plugins.descriptors import Descriptor, HeadSpec, TaskSpec
 from graft.preprocess import Preprocess
 from graft.recipe.schema import Backbone as BackboneSection
+from graft.runs.info import DOCUMENT, FORMAT, TENSORS, digest, find_bundle, read_info
 from graft.tasks.contract import Task
 
 if TYPE_CHECKING:
     from graft.backbones.contract import WeightsInfo
     from graft.plugins import Plugins
     from graft.recipe import ResolvedRecipe
-
-FORMAT = 1
-"""Version of the layout of `bundle.json`. A reader refuses newer ones and migrates older ones."""
-
-TENSORS = "model.safetensors"
-DOCUMENT = "bundle.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +108,7 @@ def save_bundle(
         },
         "digests": {TENSORS: hashlib.sha256(tensors).hexdigest()},
     }
-    document["digests"][DOCUMENT] = _digest(document)
+    document["digests"][DOCUMENT] = digest(document)
     temporary = temporary_beside(folder)
     try:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -157,62 +152,12 @@ def load_bundle(path: Path, *, plugins: Plugins) -> Bundle:
     return Bundle(path=folder, model=model.eval(), task=task, classes=classes, preprocess=preprocess, info=info)
 
 
-def find_bundle(path: Path) -> Path:
-    """Return the bundle folder that `path` is, or that lies in the run folder `path`.
-
-    Raises:
-        RunError: When there is none.
-    """
-    for folder in (path, path / "bundle"):
-        if (folder / DOCUMENT).is_file():
-            return folder
-    if not path.exists():
-        raise RunError(f"{path} does not exist", fix="name a run folder or a bundle folder")
-    unfinished = (path / "recipe.toml").is_file()
-    raise RunError(
-        f"{path} holds no bundle: there is no {DOCUMENT} in it or in {path / 'bundle'}",
-        fix=f"finish the run first: graft resume {path}" if unfinished else "name a run folder or a bundle folder",
-    )
-
-
-def read_info(folder: Path) -> dict[str, Any]:
-    """Return `bundle.json` of a bundle folder, after checking its version and its digest. Builds nothing.
-
-    Raises:
-        RunError: When it is damaged or made by a newer Graft.
-    """
-    file = folder / DOCUMENT
-    again = f"copy the bundle again; {DOCUMENT} is not meant to be edited"
-    try:
-        info = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{file}: cannot be read ({type(error).__name__})", fix=again) from error
-    if not isinstance(info, dict) or not isinstance(info.get("format"), int):
-        raise RunError(f"{file}: this describes no bundle", fix=again)
-    if info["format"] > FORMAT:
-        raise RunError(
-            f"{folder}: made by a newer Graft ({info.get('graft', 'unknown')}): its format is {info['format']}, "
-            f"and this Graft ({version('graft-core')}) reads up to {FORMAT}",
-            fix="pip install --upgrade graft-core",
-        )
-    digests = info.get("digests")
-    if not isinstance(digests, dict) or digests.get(DOCUMENT) != _digest(info):
-        raise RunError(f"{file}: damaged: its content does not have the digest that was recorded", fix=again)
-    return info
-
-
 def _part(spec: Descriptor, options: BaseModel, plugins: Plugins) -> dict[str, Any]:
     return {"plugin": plugins.owner(spec).name, "name": spec.name, "options": options.model_dump(mode="json")}
 
 
 def _weights(weights: WeightsInfo) -> dict[str, Any]:
     return {"name": weights.name, "origin": weights.origin, "licence": weights.licence}
-
-
-def _digest(info: Mapping[str, Any]) -> str:
-    """Return the digest of a document without the digest itself."""
-    digests = {name: value for name, value in info["digests"].items() if name != DOCUMENT}
-    return hashlib.sha256(json.dumps({**info, "digests": digests}, sort_keys=True).encode()).hexdigest()
 
 
 def _check_plugins(folder: Path, info: Mapping[str, Any], plugins: Plugins) -> None:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from graft.console import Console
+from graft.data.prepare import read
+from graft.data.samples import SPLITS, Catalogue, Sample
+from graft.errors import DataError, Problem, RunError, did_you_mean
+from graft.evaluation import Value, build_metrics, evaluate
 from graft.model import Model
-from graft.tasks.contract import Prediction
+from graft.plugins.descriptors import MetricSpec, TaskSpec
+from graft.recipe.schema import Data
+from graft.report.material import Outcome
+from graft.runs.bundle import Bundle, load_bundle
+from graft.runs.predict import Predictor
+from graft.tasks.contract import Prediction, Task
 
 if TYPE_CHECKING:
     from graft.data.dataset import Batch
+    from graft.plugins import Plugins
+    from graft.recipe import ResolvedRecipe
+    from graft.runs.folder import Run
 
 
 def predict_split(
@@ -20,10 +38,10 @@ def predict_split(
 ) -> tuple[list[Prediction], dict[str, float]]:
     """Return the predictions for all of `loader`'s batches, in their order, and the mean of each loss term.
 
-    The mean is over samples: a last batch that is not full counts for as many samples as it has. The model is left in
-    eval mode.
+    The mean is over samples: a last batch that is not full counts for as many samples as it has. The model is left on
+    `device` and in eval mode.
     """
-    model.eval()
+    model.to(device).eval()
     predictions: list[Prediction] = []
     sums: defaultdict[str, float] = defaultdict(float)
     with torch.inference_mode():
@@ -35,3 +53,181 @@ def predict_split(
             height, width = moved.images.shape[-2:]
             predictions += model.head.decode(outputs, [(height, width)] * len(batch))
     return predictions, {name: total / len(predictions) for name, total in sums.items()}
+
+
+def measure_outcome(
+    outcome: Outcome, *, resolved: ResolvedRecipe, task: Task, plugins: Plugins, intervals: bool
+) -> dict[str, Value]:
+    """Return the recipe's metrics of predictions, by name.
+
+    Args:
+        outcome: Predictions and targets of one split.
+        resolved: Names the metrics, the resamples and their seed.
+        task: Knows the classes.
+        plugins: Imports the metrics.
+        intervals: Whether to resample for 95 % intervals; over groups, where every sample has one.
+    """
+    metrics = build_metrics(resolved.metrics, classes=task.classes, options=resolved.task_options, plugins=plugins)
+    return evaluate(
+        metrics,
+        outcome.predictions,
+        outcome.targets,
+        bootstrap=resolved.recipe.evaluation.bootstrap if intervals else 0,
+        seed=resolved.recipe.train.seed,
+        groups=groups_of(outcome.samples),
+    )
+
+
+def groups_of(samples: Sequence[Sample]) -> list[str] | None:
+    """Return the group of each sample, or None unless every sample has one."""
+    groups = [sample.group for sample in samples if sample.group is not None]
+    return groups if len(groups) == len(samples) else None
+
+
+def measure_run(
+    run: Run, *, split: str = "test", plugins: Plugins, console: Console, device: str | None = None
+) -> dict[str, Value]:
+    """Return the values of a run's model on a split of the run's own data, as training measured them.
+
+    Args:
+        run: A finished run.
+        split: `train`, `val` or `test`.
+        plugins: What resolves the names in its recipe.
+        console: Says what happens.
+        device: By default the one that the recipe names.
+
+    Raises:
+        RunError: When the run has no bundle, or no such split.
+        DataError: When its data cannot be read any more, or has changed.
+    """
+    resolved = run.recipe
+    samples = split_samples(run, plugins=plugins)[split]
+    if not samples:
+        raise RunError(
+            f"{run.path}: the run has no {split} split", fix=f"choose another --split, of {', '.join(SPLITS)}"
+        )
+    bundle = load_bundle(run.path, plugins=plugins)
+    outcome = predict_samples(
+        bundle, samples, batch=resolved.recipe.train.batch, device=device or resolved.recipe.train.device,
+        max_pixels=resolved.recipe.data.max_pixels, on_bad="stop", console=console,
+    )  # fmt: skip
+    # The epoch was chosen on the validation split: its values are too good for an interval.
+    return measure_outcome(outcome, resolved=resolved, task=bundle.task, plugins=plugins, intervals=split == "test")
+
+
+def measure_data(
+    path: Path, data: Path, *, plugins: Plugins, console: Console, device: str = "auto", bootstrap: int = 1000
+) -> dict[str, Value]:
+    """Return the values of a model on other labelled data, all of it, by the metrics of its task.
+
+    Files that cannot be read are left out, and said.
+
+    Args:
+        path: A run folder or a bundle folder.
+        data: A folder or a table in a format of the model's task.
+        plugins: Readers and metrics.
+        console: Says what was read.
+        device: Where to predict.
+        bootstrap: Resamples for the intervals.
+
+    Raises:
+        RunError: When there is no intact bundle.
+        DataError: When the data cannot be read, or has classes that the model does not know.
+    """
+    bundle = load_bundle(path, plugins=plugins)
+    spec = plugins.find(TaskSpec, f"{bundle.info['task']['plugin']}:{bundle.task_name}")
+    catalogue = read(Data(train=str(data)), takes=spec.takes, reader=None, options=None, plugins=plugins)
+    for note in catalogue.notes:
+        console.say("Data", note)
+    outcome = predict_samples(
+        bundle, _known(catalogue, bundle.classes), batch=32, device=device, on_bad="skip", console=console
+    )
+    metrics = build_metrics(
+        [plugins.find(MetricSpec, name) for name in spec.metrics],
+        classes=bundle.classes,
+        options=bundle.task.options,
+        plugins=plugins,
+    )
+    console.say("Data", f"{len(outcome.samples)} images, {data}")
+    return evaluate(
+        metrics, outcome.predictions, outcome.targets, bootstrap=bootstrap, seed=0, groups=groups_of(outcome.samples)
+    )
+
+
+def predict_samples(
+    bundle: Bundle,
+    samples: Sequence[Sample],
+    *,
+    batch: int,
+    device: str,
+    console: Console,
+    on_bad: str,
+    max_pixels: int | None = None,
+) -> Outcome:
+    """Return predictions and targets for samples, in their order.
+
+    Args:
+        bundle: Predicts; its task encodes the targets.
+        samples: Labelled images.
+        batch: Images per batch.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        console: Shows how far it is.
+        on_bad: `stop` or `skip` files that cannot be read.
+        max_pixels: Larger files cannot be read.
+
+    Raises:
+        DataError: When a file cannot be read and `on_bad` is `stop`, or no file can.
+    """
+    targets = [bundle.task.encode(sample) for sample in samples]
+    limit = {} if max_pixels is None else {"max_pixels": max_pixels}
+    files = []
+    with console.progress("Predict", len(samples)) as progress:
+        for file in Predictor(bundle, device=device).predict((s.path for s in samples), batch=batch, **limit):
+            files.append(file)
+            progress.advance()
+    good = [index for index, file in enumerate(files) if file.error is None]
+    problems = [Problem(s.id, file.error) for s, file in zip(samples, files, strict=True) if file.error is not None]
+    if problems and (on_bad == "stop" or not good):
+        raise DataError(
+            f"{len(problems)} of {len(samples)} images cannot be read", problems=problems, fix="bring the files back"
+        )
+    if problems:
+        console.warn(f"left out {len(problems)} of {len(samples)} images that cannot be read: {problems[0]} …")
+    return Outcome(
+        samples=[samples[index] for index in good],
+        predictions=[files[index].prediction for index in good],
+        targets=[targets[index] for index in good],
+    )
+
+
+def split_samples(run: Run, *, plugins: Plugins) -> Mapping[str, list[Sample]]:
+    """Return the samples of each split of a run, as its `split.csv` divides its data.
+
+    Raises:
+        DataError: When the data is not there any more, or samples of the run are missing from it.
+    """
+    resolved = run.recipe
+    catalogue = read(
+        resolved.recipe.data, takes=resolved.task.takes, reader=resolved.reader, options=resolved.reader_options,
+        plugins=plugins,
+    )  # fmt: skip
+    known = {sample.id: sample for sample in catalogue.samples}
+    with (run.path / "split.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = [(row["id"], row["split"]) for row in csv.DictReader(file)]
+    missing = [Problem(id, "not in the data any more") for id, _ in rows if id not in known]
+    if missing:
+        raise DataError(f"{catalogue.root} is not the data that {run.path} was trained on", problems=missing)
+    return {split: [known[id] for id, where in rows if where == split] for split in SPLITS}
+
+
+def _known(catalogue: Catalogue, classes: Sequence[str]) -> list[Sample]:
+    unknown = [name for name in catalogue.classes if name not in classes]
+    if unknown:
+        raise DataError(
+            f"{catalogue.root} has classes that the model does not know",
+            problems=[
+                Problem(f"class {name}", "unknown to the model", did_you_mean(name, classes)) for name in unknown
+            ],
+            fix=f"the model's classes are: {', '.join(classes)}",
+        )
+    return [replace(sample, split="test") for sample in catalogue.samples]

@@ -1,0 +1,239 @@
+"""What is done with a trained model: `evaluate`, `predict` and `export`, the same for every task."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from graft.cli.session import JsonFlag, QuietFlag, Session, emit, plain, refine
+from graft.errors import RunError, UserError
+
+if TYPE_CHECKING:
+    from graft.runs.bundle import Bundle
+    from graft.runs.predict import PredictedFile
+
+RunArgument = Annotated[Path, typer.Argument(help="A run folder or a bundle folder.", show_default=False)]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+
+
+class Rows(StrEnum):
+    """How predictions are written."""
+
+    csv = "csv"
+    json = "json"
+
+
+class Exchange(StrEnum):
+    """What a model can be exported to."""
+
+    onnx = "onnx"
+
+
+class SplitName(StrEnum):
+    """A part of a run's data."""
+
+    train = "train"
+    val = "val"
+    test = "test"
+
+
+def register(app: typer.Typer, task: str) -> None:
+    """Add `evaluate`, `predict` and `export` to the command group of `task`.
+
+    Args:
+        app: The group.
+        task: The task's name; models of other tasks are refused.
+    """
+
+    @app.command()
+    def evaluate(
+        run: RunArgument,
+        data: Annotated[
+            Path | None, typer.Option(help="Other labelled data, in any format that train takes.", show_default=False)
+        ] = None,
+        split: Annotated[SplitName, typer.Option(help="The part of the run's own data.")] = SplitName.test,
+        device: DeviceOption = "auto",
+        as_json: JsonFlag = False,
+        quiet: QuietFlag = False,
+    ) -> None:
+        """Measure a trained model on labelled images, with 95 % intervals."""
+        session = refine(json=as_json, quiet=quiet)
+        check_task(run, task, session)
+        from graft.runs.folder import Run
+        from graft.runs.measure import measure_data, measure_run
+
+        if data is None:
+            opened = Run.open(run, plugins=session.plugins)
+            values = measure_run(
+                opened, split=split.value, plugins=session.plugins, console=session.console, device=device
+            )
+            name = split.value
+        else:
+            values = measure_data(run, data, plugins=session.plugins, console=session.console, device=device)
+            name = str(data)
+        if session.json:
+            metrics = {metric: {"value": v.value, "low": v.low, "high": v.high} for metric, v in values.items()}
+            emit({"run": run, "metrics": {name: metrics}, "warnings": session.console.warnings})
+        else:
+            for metric, value in values.items():
+                interval = "" if value.low is None else f"   {value.low:.3f} … {value.high:.3f}"
+                print(f"{metric:<32} {value.value:.3f}{interval}")
+
+    @app.command()
+    def predict(
+        run: RunArgument,
+        paths: Annotated[
+            list[str], typer.Argument(help="Images, folders of images, or - for a list of paths on stdin.")
+        ],
+        rows: Annotated[
+            Rows | None, typer.Option("--format", help="By default what the name of --output says, else csv.")
+        ] = None,
+        output: Annotated[
+            Path | None, typer.Option("--output", "-o", help="A file instead of stdout.", show_default=False)
+        ] = None,
+        batch: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 32,
+        device: DeviceOption = "auto",
+        as_json: JsonFlag = False,
+        quiet: QuietFlag = False,
+    ) -> None:
+        """Predict images; a file that cannot be read becomes a row with an error."""
+        session = refine(json=as_json, quiet=quiet)
+        check_task(run, task, session)
+        from graft.runs.predict import Predictor
+
+        in_json = rows is Rows.json if rows else session.json or (output is not None and output.suffix == ".json")
+        predictor = Predictor.from_path(run, plugins=session.plugins, device=device)
+        columns = ("path", *predictor.bundle.task.prediction_columns, "error")
+        failed = total = 0
+        with _written(output) as stream:
+            writer = _json_rows(stream) if in_json else _csv_rows(stream, columns)
+            with writer as write:
+                for file in predictor.predict(_listed(paths), batch=batch):
+                    write(file.row)
+                    total += 1
+                    failed += file.error is not None
+        if failed:
+            session.console.warn(f"{failed} of {total} files could not be read; their rows say why")
+        if output is not None:
+            session.console.say("Done", f"{total - failed} predictions in {output}")
+        if total == 0:
+            raise UserError("no path was given", fix="name images or folders, or write one path per line to stdin")
+        if failed == total:
+            raise typer.Exit(UserError.exit_code)
+
+    @app.command()
+    def export(
+        run: RunArgument,
+        kind: Annotated[Exchange, typer.Option("--format", help="The file's format.")] = Exchange.onnx,
+        output: Annotated[
+            Path | None, typer.Option("--output", "-o", help="By default model.onnx in RUN.", show_default=False)
+        ] = None,
+        as_json: JsonFlag = False,
+        quiet: QuietFlag = False,
+    ) -> None:
+        """Write the model as a file that other programs run, checked against torch before it gets its name."""
+        session = refine(json=as_json, quiet=quiet)
+        check_task(run, task, session)
+        from graft.runs.bundle import load_bundle
+        from graft.runs.export import export_onnx
+
+        target = output or run / f"model.{kind.value}"
+        if not target.parent.is_dir():
+            raise UserError(f"--output {target}: the folder {target.parent} does not exist", fix="make it first")
+        document = export_onnx(load_bundle(run, plugins=session.plugins), target)
+        session.console.say("Done", f"{target}, {document['bytes'] / 1e6:.1f} MB")
+        session.console.say("Check", f"onnxruntime and torch differ by {document['max_abs_difference']:.1e} at most")
+        if session.json:
+            emit(document)
+
+
+def check_task(path: Path, task: str, session: Session) -> None:
+    """Raise unless the model in `path` is one of the task whose verb was typed.
+
+    Raises:
+        RunError: When it is another task's, with the verb to type; when there is no model.
+    """
+    from graft.plugins import TaskSpec
+    from graft.runs.info import find_bundle, read_info
+
+    found = read_info(find_bundle(path))["task"]
+    own = session.plugins.find(TaskSpec, task)
+    if (found["plugin"], found["name"]) == (session.plugins.owner(own).name, own.name):
+        return
+    verbs = [
+        word
+        for word, spec in session.plugins.commands().items()
+        if isinstance(spec, TaskSpec)
+        and (session.plugins.owner(spec).name, spec.name) == (found["plugin"], found["name"])
+    ]
+    fix = f"graft {verbs[0]} … {path}" if verbs else f"install the plugin '{found['plugin']}', whose task it is"
+    raise RunError(f"{path} is a model for the task '{found['name']}', not for '{own.name}'", fix=fix)
+
+
+def _listed(paths: Iterable[str]) -> Iterator[str]:
+    """Yield paths as they were typed; `-` stands for the lines of stdin."""
+    for path in paths:
+        if path == "-":
+            yield from (line for line in map(lambda text: text.rstrip("\r\n"), sys.stdin) if line)
+        else:
+            yield path
+
+
+@contextmanager
+def _written(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    from graft import atomic
+
+    with atomic.writing(output) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        yield text
+        text.flush()
+        text.detach()
+
+
+@contextmanager
+def _csv_rows(stream: TextIO, columns: tuple[str, ...]) -> Iterator[Any]:
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(map(_cell, columns))
+
+    def write(row: dict[str, Any]) -> None:
+        writer.writerow([_cell(row.get(column)) for column in columns])
+        stream.flush()
+
+    yield write
+
+
+@contextmanager
+def _json_rows(stream: TextIO) -> Iterator[Any]:
+    first = True
+    stream.write("[")
+
+    def write(row: dict[str, Any]) -> None:
+        nonlocal first
+        stream.write("\n" if first else ",\n")
+        stream.write(json.dumps(plain(row), ensure_ascii=False, allow_nan=False))
+        stream.flush()
+        first = False
+
+    yield write
+    stream.write("\n]\n")
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as a spreadsheet may read it: a text that would be a formula gets a quote in front."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return json.dumps(plain(value), ensure_ascii=False) if isinstance(value, dict | list | tuple) else value

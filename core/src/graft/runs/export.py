@@ -1,0 +1,167 @@
+"""Exported models: one ONNX file that takes pixels, and is compared with torch before it gets its name."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from graft import atomic
+from graft.errors import TrainingError, UserError
+from graft.model import Model
+from graft.runs.bundle import Bundle
+
+_NEEDED = ("onnx", "onnxscript", "onnxruntime")
+_BATCHES = (1, 7)
+_TOLERANCE = 1e-4
+
+
+class _Exported(nn.Module):
+    """From uint8 pixels to what the head calls its exported outputs, as a tuple."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.model.head.exported(self.model(images)).values())
+
+
+def export_onnx(bundle: Bundle, path: Path) -> dict[str, Any]:
+    """Write the bundle's model as the ONNX file `path` and return what it is: inputs, outputs and how exact it is.
+
+    Its input `images` is `(B, C, H, W)` uint8, RGB 0…255, with H and W as in `preprocess.size`; B is free. Scaling,
+    channel order, mean and standard deviation are inside. What is left to the caller, resizing and the centre crop, is
+    described in the file's metadata, beside class names, task, versions and the licence of the weights.
+
+    Raises:
+        UserError: When the modules that it takes are not installed; says what to install.
+        TrainingError: When the model cannot be exported, the file answers differently from torch (there is then no
+            file), or it cannot be written.
+    """
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"exporting to ONNX needs {', '.join(missing)}, not installed here", fix="pip install 'graft-core[onnx]'"
+        )
+    import onnx
+
+    module = _Exported(bundle.model).cpu().eval()
+    proto = _exported(module, _images(bundle, 2), _output_names(bundle))
+    metadata = _metadata(bundle)
+    onnx.helper.set_model_props(proto, metadata)
+    onnx.checker.check_model(proto, full_check=True)
+    serialized = proto.SerializeToString()
+    differences = {batch: _compare(module, serialized, _images(bundle, batch), path) for batch in _BATCHES}
+    atomic.write_bytes(path, serialized)
+    height, width = bundle.preprocess.size
+    return {
+        "path": path,
+        "bytes": len(serialized),
+        "opset": max(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")),
+        "input": {"name": "images", "type": "uint8", "shape": ["batch", bundle.preprocess.channels, height, width]},
+        "outputs": [output.name for output in proto.graph.output],
+        "max_abs_difference": max(differences.values()),
+        "metadata": metadata,
+    }
+
+
+def _exported(module: nn.Module, images: Tensor, names: list[str]) -> Any:
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # of the exporter, about its own workings
+        try:
+            program = torch.onnx.export(
+                module,
+                (images,),
+                dynamo=True,
+                verbose=False,
+                input_names=["images"],
+                output_names=names,
+                dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}},
+            )
+        except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
+            first = str(error).strip().partition("\n")[0]
+            raise TrainingError(f"torch cannot export this model: {first}") from error
+    return program.model_proto  # type: ignore[union-attr]
+
+
+def _metadata(bundle: Bundle) -> dict[str, str]:
+    preprocess = bundle.preprocess
+    weights = bundle.info["weights"]
+    geometry = {
+        "shorter": "resize the shorter side to floor(size / crop), keeping the aspect ratio, then cut out the centre",
+        "squash": "resize to size, giving up the aspect ratio",
+    }[preprocess.resize]
+    return {
+        "classes": json.dumps(list(bundle.classes)),
+        "preprocess": json.dumps(preprocess.to_json()),
+        "geometry": f"{geometry}; {preprocess.interpolation}, antialiased; upright (EXIF); RGB",
+        "task": bundle.task_name,
+        "graft": str(bundle.info["graft"]),
+        "weights": weights["name"] if weights else "none",
+        "weights_licence": (weights["licence"] or "unknown") if weights else "none",
+    }
+
+
+def _output_names(bundle: Bundle) -> list[str]:
+    with torch.inference_mode():
+        return list(bundle.model.head.exported(bundle.model.cpu()(_images(bundle, 1))))
+
+
+def _images(bundle: Bundle, batch: int) -> Tensor:
+    """Return smooth fields with noise, of different contrast: neither of the two alone tells much about a network."""
+    height, width = bundle.preprocess.size
+    rng = np.random.default_rng(batch)
+    coarse = torch.from_numpy(rng.random((batch, bundle.preprocess.channels, 5, 5), dtype=np.float32))
+    smooth = nn.functional.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=False).numpy()
+    contrast = rng.uniform(0.2, 1, (batch, 1, 1, 1))
+    pixels = 255 * (contrast * smooth + rng.normal(0, 0.05, smooth.shape))
+    return torch.from_numpy(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def _compare(module: nn.Module, serialized: bytes, images: Tensor, path: Path) -> float:
+    """Return the largest difference between torch and onnxruntime.
+
+    Raises:
+        TrainingError: When it is too large, or leads to another decision.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(serialized, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    given: Mapping[str, NDArray[Any]] = dict(zip(names, session.run(names, {"images": images.numpy()}), strict=True))
+    with torch.inference_mode():
+        wanted = dict(zip(names, (output.numpy() for output in module(images)), strict=True))
+    worst = 0.0
+    for name in names:
+        ours, theirs = wanted[name], given[name]
+        same = ours.shape == theirs.shape and ours.dtype == theirs.dtype
+        difference = float(np.abs(ours.astype(np.float64) - theirs).max(initial=0)) if same else float("inf")
+        exact = 0 if ours.dtype.kind in "biu" else _TOLERANCE
+        if not difference <= exact or not _same_decisions(ours, theirs):
+            raise TrainingError(
+                f"{path} was not written: onnxruntime gives another '{name}' than torch for {len(images)} images "
+                f"(largest difference {difference:.2g}, allowed {exact:g})",
+                fix="report this with the run's bundle.json: it is a mistake of the exporter",
+            )
+        worst = max(worst, difference)
+    return worst
+
+
+def _same_decisions(ours: NDArray[Any], theirs: NDArray[Any]) -> bool:
+    """Return whether the largest entry along axis 1 is the same, unless the two largest are as good as equal."""
+    if ours.dtype.kind != "f" or ours.ndim < 2 or ours.shape[1] < 2:
+        return True
+    second, first = np.moveaxis(np.sort(ours, axis=1), 1, 0)[-2:]
+    clear = first - second > 2 * _TOLERANCE
+    return bool((ours.argmax(axis=1) == theirs.argmax(axis=1))[clear].all())
