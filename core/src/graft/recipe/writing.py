@@ -10,20 +10,23 @@ import tomli_w
 from graft.recipe.layers import SHORTHANDS, dotted, leaves
 
 
-def to_toml(values: Mapping[str, Any], *, below: tuple[str, ...] = ()) -> str:
+_WIDEST = 50
+"""Column of the origins; longer lines push theirs to the right."""
+
+
+def to_toml(values: Mapping[str, Any]) -> str:
     """Return nested plain values as TOML, tables that say one thing in their short form: `head = "linear"`.
 
     Args:
-        values: A recipe's, or those of one of its tables.
-        below: The path of that table.
+        values: Those of a recipe, or of a part of it.
     """
-    return tomli_w.dumps(_short(values, below), multiline_strings=False)
+    return tomli_w.dumps(_short(values, ()), multiline_strings=False)
 
 
 def to_lines(values: Mapping[str, Any], origins: Mapping[str, str]) -> str:
     """Return one line per value, with where it came from: `train.epochs = 20  # default`. It is TOML, too."""
     lines = [(f"{dotted(path)} = {_one_line(value)}", origins.get(dotted(path), "")) for path, value in leaves(values)]
-    width = max(len(line) for line, _ in lines)
+    width = min(_WIDEST, max(len(line) for line, _ in lines))
     return "".join(f"{line:<{width}}  # {origin}\n" for line, origin in lines)
 
 
