@@ -67,6 +67,24 @@ def writing(path: Path, *, needs: int | None = None) -> Iterator[BinaryIO]:
             raise
 
 
+@contextmanager
+def writing_folder(final: Path) -> Iterator[Path]:
+    """Make a folder that becomes `final` when the block ends well, and disappears when it does not.
+
+    Raises:
+        TrainingError: When it cannot be written; an old `final` is then intact.
+    """
+    temporary = temporary_beside(final)
+    with _explained(final):
+        temporary.mkdir()
+        try:
+            yield temporary
+            replace_folder(temporary, final)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
 def temporary_beside(final: Path) -> Path:
     """Return the path at which this process prepares what is to become `final`; nothing is created."""
     return final.with_name(f".tmp-{os.getpid()}-{final.name}")

@@ -1,0 +1,1 @@
+"""Carries a recipe out. The only package that imports Lightning; `graft.engine.train` and `.resume` are its doors."""

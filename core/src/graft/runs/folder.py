@@ -26,6 +26,7 @@ from graft.errors import RunError, TrainingError, did_you_mean
 
 if TYPE_CHECKING:
     from graft.console import Console
+    from graft.evaluation import Value
     from graft.plugins import Plugins
     from graft.recipe import ResolvedRecipe
     from graft.runs.predict import PredictedFile
@@ -91,6 +92,7 @@ class Run:
             out.mkdir(parents=True, exist_ok=True)
             atomic.sweep(out)
             temporary.mkdir()
+            (temporary / "checkpoints").mkdir()
         except OSError as error:
             raise TrainingError(
                 f"{out}: no run folder can be made there ({error.strerror})", fix="choose another with --out"
@@ -170,11 +172,16 @@ class Run:
         return rows
 
     @property
+    def checkpoints(self) -> Path:
+        """Where its checkpoints are."""
+        return self.path / "checkpoints"
+
+    @property
     def bundle(self) -> Path:
         """Where its bundle is, or will be."""
         return self.path / "bundle"
 
-    def evaluate(self, *, split: str = "test", console: Console | None = None) -> dict[str, Any]:
+    def evaluate(self, *, split: str = "test", console: Console | None = None) -> Mapping[str, Value]:
         """Measure its model on a split of its data again; the same values as in `results`."""
         from graft.console import Console
         from graft.runs.measure import measure_run

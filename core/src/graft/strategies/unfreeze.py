@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from graft.errors import Problem, RecipeError, did_you_mean
 from graft.model import Model
 from graft.recipe.schema import Part
 from graft.strategies.groups import HEAD, units
@@ -25,21 +24,6 @@ def _all(part: Part, names: Names, epoch: int) -> frozenset[str]:
 
 KINDS: Mapping[str, Callable[[Part, Names, int], frozenset[str]]] = {"none": _none, "all": _all}
 """What is frozen, from the recipe's `unfreeze`, the names of the units and the epoch."""
-
-
-def check(part: Part) -> None:
-    """Raise unless `part` is an `unfreeze` that exists, without keys of its own.
-
-    Raises:
-        RecipeError: Names what it could be.
-    """
-    problems = []
-    if part.kind not in KINDS:
-        hint = did_you_mean(part.kind, KINDS) or f"one of {', '.join(KINDS)}"
-        problems.append(Problem("strategy.unfreeze", f"'{part.kind}' is unknown", hint))
-    problems += [Problem(f"strategy.unfreeze.{key}", "unknown key") for key in part.own]
-    if problems:
-        raise RecipeError("The recipe's strategy cannot be carried out", problems=problems)
 
 
 def frozen(part: Part, names: Names, epoch: int) -> frozenset[str]:

@@ -1,0 +1,117 @@
+"""What comes after the last epoch: the best weights, measured, bundled and reported."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from graft.console import Console
+from graft.engine._checkpoint import Checkpoints, weights_digest
+from graft.engine._setup import Experiment
+from graft.evaluation.evaluate import evaluate
+from graft.evaluation.metrics import Value
+from graft.report.build import write_report
+from graft.report.material import Material, Outcome
+from graft.runs.bundle import save_bundle
+from graft.runs.folder import Run
+from graft.runs.measure import measure_outcome, predict_split
+
+
+def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
+    """Measure the best weights on validation and test, and write `results.json`, the bundle and the report.
+
+    Raises:
+        RunError: When the best checkpoint is damaged.
+        TrainingError: When the disk refuses.
+    """
+    recipe = experiment.recipe
+    best = Checkpoints(run.checkpoints).best()
+    last = run.history[-1]["epoch"]
+    model = experiment.model
+    model.load_state_dict(best.model)
+    if best.monitored[best.epoch - 1] is None:
+        console.warn(f"no value of {recipe.train.monitor} on a validation split: the last epoch's weights are used")
+    if not experiment.prepared.split["test"]:
+        console.warn("no test split: the values on validation, which picked the epoch, are too good")
+    outcomes: dict[str, Outcome] = {}
+    metrics: dict[str, dict[str, Any]] = {}
+    baseline: dict[str, dict[str, Any]] = {}
+    train_targets = experiment.targets_of("train")
+    for split in ("val", "test"):
+        samples, targets = experiment.samples(split), experiment.targets_of(split)
+        if not samples:
+            continue
+        predictions, _ = predict_split(model, experiment.loader(split), device=experiment.device)
+        outcomes[split] = Outcome(samples=samples, predictions=predictions, targets=targets)
+        # Values on validation, which picked the epoch, are too good for an interval.
+        measured = measure_outcome(
+            outcomes[split],
+            resolved=experiment.resolved,
+            task=experiment.task,
+            plugins=experiment.plugins,
+            intervals=split == "test",
+        )
+        metrics[split] = _plain(measured)
+        guesses = experiment.task.baseline(targets, train_targets)
+        baseline[split] = _plain(evaluate(experiment.metrics, guesses, targets, bootstrap=0, seed=0))
+    results = {
+        "metrics": metrics,
+        "baseline": baseline,
+        "monitor": recipe.train.monitor,
+        "best_epoch": best.epoch,
+        "epochs": last,
+        "seconds": round(sum(row["seconds"] for row in run.history), 3),
+        "weights_sha256": weights_digest(model.state_dict()),
+        "warnings": console.warnings,
+    }
+    run.write("results.json", json.dumps(results, indent=1, ensure_ascii=False))
+    save_bundle(
+        run.bundle,
+        model=model,
+        resolved=experiment.resolved,
+        classes=experiment.prepared.catalogue.classes,
+        weights=experiment.loaded.weights,
+        plugins=experiment.plugins,
+    )
+    report = write_report(run, Material(task=experiment.task, outcomes=outcomes, prepared=experiment.prepared))
+    _say(experiment, run, metrics, baseline, console)
+    console.say("Report", str(report))
+
+
+def _say(
+    experiment: Experiment,
+    run: Run,
+    metrics: Mapping[str, Mapping[str, Any]],
+    baseline: Mapping[str, Mapping[str, Any]],
+    console: Console,
+) -> None:
+    split = "test" if "test" in metrics else "val"
+    verb = experiment.resolved.task.verb
+    if split in metrics:
+        name = experiment.recipe.train.monitor
+        shown = [name, *[other for other in metrics[split] if other != name and "." not in other][:2]]
+        values = ", ".join(f"{name} {_text(metrics[split][name])}" for name in shown if name in metrics[split])
+        guess = baseline[split].get(str(name), {}).get("value")
+        against = f"; without looking {guess:.3f}" if guess is not None else ""
+        console.say("Done", f"{split}: {values}{against}")
+    console.say("Next", f"graft {verb} predict {run.path} IMAGES…   ·   graft {verb} export {run.path} --format onnx")
+
+
+def _text(value: Mapping[str, float | None]) -> str:
+    if value["value"] is None:
+        return "undefined"
+    interval = f" (95 % {value['low']:.3f} … {value['high']:.3f})" if value["low"] is not None else ""
+    return f"{value['value']:.3f}{interval}"
+
+
+def _plain(values: Mapping[str, Value]) -> dict[str, dict[str, float | None]]:
+    return {
+        name: {"value": _finite(value.value), "low": _finite(value.low), "high": _finite(value.high)}
+        for name, value in values.items()
+    }
+
+
+def _finite(number: float | None) -> float | None:
+    return float(number) if number is not None and math.isfinite(number) else None

@@ -1,0 +1,114 @@
+"""What is kept and said of each epoch: values, a line for people, a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from graft.console import Console
+from graft.engine._checkpoint import Checkpoints, TrainingState
+from graft.engine._module import Epoch, Learner
+from graft.engine._setup import Experiment
+from graft.evaluation.evaluate import evaluate
+from graft.evaluation.metrics import Value
+from graft.runs.folder import Run
+
+
+class Recorder:
+    """Records the epochs of a run.
+
+    Args:
+        experiment: What is trained.
+        run: Where it is recorded.
+        console: Says a line per epoch.
+        start: Where training goes on from; None when it begins.
+    """
+
+    def __init__(self, experiment: Experiment, run: Run, console: Console, start: TrainingState | None) -> None:
+        self.experiment = experiment
+        self.run = run
+        self.console = console
+        self.checkpoints = Checkpoints(run.checkpoints)
+        self.monitored: list[float | None] = list(start.monitored) if start else []
+        self._logged = 0
+        # Epochs after the checkpoint were lost with the process and come again.
+        kept = [row for row in run.history if row["epoch"] <= len(self.monitored)]
+        run.write("metrics.jsonl", "".join(f"{json.dumps(row)}\n" for row in kept))
+
+    def finish_epoch(self, epoch: Epoch, learner: Learner) -> bool:
+        """Record an epoch; return whether training should stop early.
+
+        Raises:
+            TrainingError: When the disk refuses.
+        """
+        values = self._measured(epoch)
+        monitor = self.experiment.recipe.train.monitor
+        value = values[monitor].value if monitor in values else None
+        self.monitored.append(value if value is not None and math.isfinite(value) else None)
+        self.run.append("metrics.jsonl", [json.dumps(_row(epoch, values))])
+        scaler = learner.scaler
+        state = TrainingState(
+            epoch=epoch.number,
+            monitored=self.monitored,
+            model=learner.model.state_dict(),
+            optimizer=learner.optimizers(use_pl_optimizer=False).state_dict(),  # type: ignore[union-attr]
+            scaler=scaler.state_dict() if scaler is not None else None,
+        )
+        self.checkpoints.save(state)
+        self._say(epoch, value)
+        self.flush_log()
+        return out_of_patience(self.monitored, self.experiment.recipe.train.patience)
+
+    def flush_log(self) -> None:
+        """Write what was said since the last time into the run's log."""
+        self.run.append("log.txt", self.console.log[self._logged :])
+        self._logged = len(self.console.log)
+
+    def _measured(self, epoch: Epoch) -> Mapping[str, Value]:
+        if epoch.val_loss is None:
+            return {}
+        truth = self.experiment.targets_of("val")
+        return evaluate(self.experiment.metrics, epoch.predictions, truth, bootstrap=0, seed=0)
+
+    def _say(self, epoch: Epoch, value: float | None) -> None:
+        total = self.experiment.recipe.train.epochs
+        parts = [f"{epoch.number}/{total}", f"loss {epoch.train_loss:.3f}"]
+        if epoch.val_loss is not None:
+            parts.append(f"val loss {epoch.val_loss:.3f}")
+        if value is not None:
+            best = max(known for known in (*self.monitored, value) if known is not None)
+            parts.append(f"val {self.experiment.recipe.train.monitor} {value:.3f} (best {best:.3f})")
+        parts.append(f"lr {epoch.rates['head']:.1e}")
+        parts.append(f"{epoch.seconds:.0f} s" if epoch.seconds >= 1 else f"{epoch.seconds:.1f} s")
+        if epoch.number == 1 and total > 1:
+            parts.append(f"about {_duration(epoch.seconds * (total - 1))} left")
+        self.console.say("Epoch", "  ".join(parts))
+
+
+def out_of_patience(monitored: list[float | None], patience: int | None) -> bool:
+    """Return whether the best of `monitored`, one value per epoch, is `patience` epochs old."""
+    known = [(value, -index) for index, value in enumerate(monitored) if value is not None]
+    if patience is None or not known:
+        return False
+    best = -max(known)[1]
+    return len(monitored) - 1 - best >= patience
+
+
+def _row(epoch: Epoch, values: Mapping[str, Value]) -> dict[str, Any]:
+    row: dict[str, Any] = {"epoch": epoch.number, "train.loss": epoch.train_loss}
+    if epoch.val_loss is not None:
+        row["val.loss"] = epoch.val_loss
+    row |= {f"val.{name}": value.value for name, value in values.items()}
+    row |= {f"lr.{unit}": rate for unit, rate in epoch.rates.items()}
+    row |= {"seconds": round(epoch.seconds, 3), "images_per_second": round(epoch.images_per_second, 1)}
+    # JSON knows no NaN.
+    return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

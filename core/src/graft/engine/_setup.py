@@ -1,0 +1,205 @@
+"""Everything that training needs, built and checked before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from graft.backbones.load import LoadedBackbone, build_backbone
+from graft.console import Console
+from graft.data.dataset import Batch, EpochSampler, ImageDataset, make_loader
+from graft.data.prepare import prepare, read
+from graft.data.samples import PreparedData, Sample
+from graft.data.store import PixelStore
+from graft.engine._seeds import derive, seed_all
+from graft.errors import DataError, Problem, RecipeError, did_you_mean
+from graft.evaluation.build import build_metrics
+from graft.evaluation.evaluate import evaluate
+from graft.evaluation.metrics import Metric
+from graft.model import Model
+from graft.plugins import Plugins
+from graft.recipe.schema import Data, Recipe
+from graft.runs.devices import pick_device
+from graft.tasks.contract import Task
+
+if TYPE_CHECKING:
+    from graft.recipe import ResolvedRecipe
+
+_MOST_WORKERS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A recipe with everything that it names: ready to train.
+
+    Args:
+        resolved: The recipe; its data paths are absolute.
+        plugins: Who offered the parts.
+        task: The task.
+        prepared: The data, checked and divided.
+        targets: What the task's `encode` gave for each sample.
+        loaded: The backbone and where its weights are from.
+        model: The backbone with its head.
+        metrics: What is measured.
+        store: The images.
+        device: `cpu`, `cuda` or `mps`.
+        precision: `fp32`, `bf16` or `fp16`.
+        workers: Processes that load.
+    """
+
+    resolved: ResolvedRecipe
+    plugins: Plugins
+    task: Task
+    prepared: PreparedData
+    targets: Sequence[Any]
+    loaded: LoadedBackbone
+    model: Model
+    metrics: Sequence[Metric]
+    store: PixelStore
+    device: str
+    precision: str
+    workers: int
+
+    @property
+    def recipe(self) -> Recipe:
+        """The complete recipe."""
+        return self.resolved.recipe
+
+    def samples(self, split: str) -> list[Sample]:
+        """Return the samples of a split, in order."""
+        return [self.prepared.catalogue.samples[index] for index in self.prepared.split[split]]
+
+    def targets_of(self, split: str) -> list[Any]:
+        """Return the encoded targets of a split, in order."""
+        return [self.targets[index] for index in self.prepared.split[split]]
+
+    def train_loader(self) -> tuple[DataLoader[Batch], EpochSampler]:
+        """Return the augmented, shuffled training data, and the sampler that is told the epoch."""
+        seed = self.recipe.train.seed
+        preset = self.plugins.target(self.resolved.augment)
+        dataset = ImageDataset(
+            self.samples("train"),
+            self.targets_of("train"),
+            store=self.store,
+            task_collate=self.task.collate,
+            augmentation=preset(size=self.store.preprocess.size, options=self.resolved.augment_options),
+            seed=seed,
+        )
+        sampler = EpochSampler(len(dataset), seed=seed, shuffle=True)
+        batch = self.recipe.train.batch
+        # A last batch of few samples would weigh as much as a whole one; one sample alone has no batch statistics.
+        return self._loader(dataset, sampler, drop_last=len(dataset) >= batch), sampler
+
+    def loader(self, split: str) -> DataLoader[Batch]:
+        """Return a split's data in order, as evaluation and prediction see it."""
+        dataset = ImageDataset(
+            self.samples(split), self.targets_of(split), store=self.store, task_collate=self.task.collate
+        )
+        return self._loader(dataset, EpochSampler(len(dataset), seed=0, shuffle=False), drop_last=False)
+
+    def _loader(self, dataset: ImageDataset, sampler: EpochSampler, *, drop_last: bool) -> DataLoader[Batch]:
+        return make_loader(
+            dataset,
+            sampler,
+            batch=self.recipe.train.batch,
+            workers=self.workers,
+            drop_last=drop_last,
+            pin_memory=self.device == "cuda",
+        )
+
+
+def set_up(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> Experiment:
+    """Build and check everything; nothing is written.
+
+    Raises:
+        UserError: When the device, the data, the weights or the recipe's names do not fit, with everything that is
+            wrong with the part that is looked at.
+    """
+    resolved = _with_absolute_paths(resolved)
+    recipe = resolved.recipe
+    device = pick_device(recipe.train.device).type
+    precision = _choose_precision(recipe, device)
+    catalogue = read(
+        recipe.data,
+        takes=resolved.task.takes,
+        reader=resolved.reader,
+        options=resolved.reader_options,
+        plugins=plugins,
+    )
+    task: Task = plugins.target(resolved.task)(classes=catalogue.classes, options=resolved.task_options)
+    seed_all(derive(recipe.train.seed, "backbone"))
+    loaded = build_backbone(recipe.backbone, plugins=plugins)
+    backbone = loaded.backbone
+    seed_all(derive(recipe.train.seed, "head"))
+    head = plugins.target(resolved.head)(
+        info=backbone.info, classes=catalogue.classes, options=resolved.head_options, task=task
+    )
+    model = Model(backbone, head, resolved.head.needs)
+    store = PixelStore(backbone.preprocess, max_pixels=recipe.data.max_pixels, cache_mb=recipe.data.cache_mb)
+    prepared = prepare(catalogue, recipe.data, task=task, store=store, console=console)
+    if len(prepared.split["train"]) < 2:
+        raise DataError(f"{recipe.data.train}: {len(prepared.split['train'])} images are left to train on")
+    metrics = build_metrics(resolved.metrics, classes=catalogue.classes, options=resolved.task_options, plugins=plugins)
+    experiment = Experiment(
+        resolved=resolved,
+        plugins=plugins,
+        task=task,
+        prepared=prepared,
+        targets=[task.encode(sample) for sample in prepared.catalogue.samples],
+        loaded=loaded,
+        model=model,
+        metrics=metrics,
+        store=store,
+        device=device,
+        precision=precision,
+        workers=_choose_workers(recipe, device),
+    )
+    _check_monitor(experiment)
+    return experiment
+
+
+def _choose_precision(recipe: Recipe, device: str) -> str:
+    wanted = recipe.train.precision
+    if wanted == "auto":
+        return "bf16" if device == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+    if wanted == "fp16" and device != "cuda":
+        problem = Problem("train.precision", f"fp16 needs an NVIDIA GPU, and this runs on '{device}'")
+        raise RecipeError("The recipe's precision does not fit the device", problems=[problem], fix="use fp32 or bf16")
+    return wanted
+
+
+def _choose_workers(recipe: Recipe, device: str) -> int:
+    if recipe.train.workers != "auto":
+        return recipe.train.workers
+    # On a CPU the network uses every core; with the images in memory a loader's processes would only take them away.
+    return 0 if device == "cpu" else min(_MOST_WORKERS, os.cpu_count() or 1)
+
+
+def _check_monitor(experiment: Experiment) -> None:
+    """Raise when the monitored value is none that will be measured. Known only by measuring: a metric names its own."""
+    monitor = experiment.recipe.train.monitor
+    split = "val" if experiment.prepared.split["val"] else "train"
+    truth, train = experiment.targets_of(split), experiment.targets_of("train")
+    values = evaluate(experiment.metrics, experiment.task.baseline(truth, train), truth, bootstrap=0, seed=0)
+    if monitor is not None and monitor not in values:
+        hint = did_you_mean(monitor, values) or f"one of {', '.join(values)}"
+        problem = Problem("train.monitor", f"'{monitor}' is not measured", hint)
+        raise RecipeError("The recipe monitors a value that it does not measure", problems=[problem])
+
+
+def _with_absolute_paths(resolved: ResolvedRecipe) -> ResolvedRecipe:
+    """Return the recipe so that it means the same data from every working folder."""
+    data = resolved.recipe.data
+    paths = {
+        name: str(Path(value).expanduser().absolute())
+        for name in ("train", "val", "test")
+        if (value := getattr(data, name)) is not None
+    }
+    absolute: Data = data.model_copy(update=paths)
+    return replace(resolved, recipe=resolved.recipe.model_copy(update={"data": absolute}))
