@@ -57,9 +57,9 @@ LOOKS: Mapping[str, Look] = {
     "target": Look(
         fine=(1.0, 1.7),
         saturation=(0, 0.3),
-        contrast=(0.2, 0.5),
+        contrast=(0.25, 0.6),
         blur=(0.3, 1),
-        noise=(0.02, 0.08),
+        noise=(0.01, 0.05),
         shade=0.6,
         spots=(1, 4),
     ),

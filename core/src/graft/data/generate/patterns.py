@@ -1,4 +1,4 @@
-"""Ten patterns that differ in structure, not in colour: the classes of the labelled sample. Numpy only.
+"""Eight patterns that differ in structure, not in colour: the classes of the labelled sample. Numpy only.
 
 Each function returns a field of about -1…1 over a square image; `fine` scales the number of repeats: 1 is coarse,
 2 twice as fine. Position, angle and proportions are drawn at random.
@@ -37,13 +37,6 @@ def stripes(rng: np.random.Generator, size: int, fine: float) -> Field:
     """Parallel stripes."""
     _, u = _frame(rng, size)
     return grating(u, waves=fine * rng.uniform(3, 5))
-
-
-def waves(rng: np.random.Generator, size: int, fine: float) -> Field:
-    """Stripes that wind: what tells them from `stripes` is their curvature."""
-    v, u = _frame(rng, size)
-    bend = np.float32(rng.uniform(0.15, 0.25) / fine) * np.sin(np.float32(np.pi * fine * rng.uniform(1.5, 2.5)) * v)
-    return grating(u + bend, waves=fine * rng.uniform(3, 5))
 
 
 def rings(rng: np.random.Generator, size: int, fine: float) -> Field:
@@ -92,12 +85,6 @@ def marble(rng: np.random.Generator, size: int, fine: float) -> Field:
     return 1 - np.minimum(np.abs(noise) * np.float32(2.5), 2)
 
 
-def clouds(rng: np.random.Generator, size: int, fine: float) -> Field:
-    """Smooth noise."""
-    return power_noise(rng, size, alpha=2.2 - 0.3 * fine)[0] * np.float32(0.6)
-
-
 PATTERNS: Mapping[str, Pattern] = {
-    pattern.__name__: pattern
-    for pattern in (bricks, cells, checks, clouds, dots, marble, mosaic, rings, stripes, waves)
+    pattern.__name__: pattern for pattern in (bricks, cells, checks, dots, marble, mosaic, rings, stripes)
 }
