@@ -20,8 +20,11 @@ _LIGHT = "#9db8d2"
 _INK = "#222222"
 
 
-def confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> Figure:
-    """Draw a confusion matrix `(C, C)`, rows true, in images and as shares of its rows."""
+def confusion(matrix: NDArray[np.int64], names: Sequence[str], *, merged: bool = False) -> Figure:
+    """Draw a confusion matrix `(C, C)`, rows true, in images and as shares of its rows.
+
+    With `merged`, the last class stands for many others, and does not count for what is dark.
+    """
     from matplotlib.figure import Figure
 
     side = float(np.clip(1.6 + 0.42 * len(names), 3.4, 9.0))
@@ -29,12 +32,15 @@ def confusion(matrix: NDArray[np.int64], names: Sequence[str]) -> Figure:
     left, right = figure.subplots(1, 2)
     totals = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, totals, out=np.full(matrix.shape, np.nan), where=totals > 0)
-    _cells(left, matrix / max(matrix.max(), 1), [[_count(cell) for cell in row] for row in matrix], names)
+    largest = matrix[:-1, :-1].max() if merged else matrix.max()
+    _cells(left, np.minimum(matrix / max(largest, 1), 1), [[_count(cell) for cell in row] for row in matrix], names)
     _cells(right, shares, [[_percent(cell) for cell in row] for row in shares], names)
     left.set_title("Images", fontsize=10)
     right.set_title("Share of the true class, %", fontsize=10)
     left.set_ylabel("true")
     right.set_yticklabels([])
+    # The layout sees the turned names only after they were placed once; what saves the figure draws the second time.
+    figure.draw_without_rendering()
     return figure
 
 
@@ -62,14 +68,14 @@ def reliability(bins: Calibration, *, what: str, right: str) -> Figure:
 def _cells(axes: Axes, values: NDArray[np.float64], texts: Sequence[Sequence[str]], names: Sequence[str]) -> None:
     """Draw values in 0…1 as shades and write the texts into them."""
     axes.imshow(np.nan_to_num(values), cmap="Blues", vmin=0, vmax=1)
-    size = float(np.clip(130 / (len(names) + 4), 5.5, 10))
+    size = 10 if len(names) <= 10 else 8
     labels = [_short(name) for name in names]
     places = range(len(names))
-    axes.set_xticks(places, labels, rotation=90 if len(names) > 6 else 30, fontsize=max(size, 7), parse_math=False)
+    axes.set_xticks(places, labels, rotation=90 if len(names) > 6 else 30, fontsize=size, parse_math=False)
     if len(names) <= 6:
         for label in axes.get_xticklabels():
             label.set(horizontalalignment="right", rotation_mode="anchor")
-    axes.set_yticks(places, labels, fontsize=max(size, 7), parse_math=False)
+    axes.set_yticks(places, labels, fontsize=size, parse_math=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("predicted")

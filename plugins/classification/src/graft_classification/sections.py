@@ -34,7 +34,7 @@ def sections(
     decided = decide(scores, options)
     found = [per_class(predictions, targets, classes=classes, options=options)]
     if options.multi:
-        found.append(calibration(scores.ravel(), true.ravel(), what="scores", right="share of images with the label"))
+        found.append(calibration(scores.ravel(), true.ravel(), what="score", right="share of images with the label"))
     else:
         found.insert(0, confusions(confusion_matrix(true, decided, len(classes)), classes))
         right = decided == true
@@ -46,7 +46,8 @@ def confusions(matrix: Ints, classes: Sequence[str]) -> Section:
     """Return the confusion matrix `(C, C)`, rows true, as a figure, and its largest confusions as a table."""
     wrong = int(matrix.sum() - matrix.trace())
     shown, names, title = matrix, list(classes), "Confusion matrix"
-    if len(classes) > MANY:
+    merged = len(classes) > MANY
+    if merged:
         shown, names = most_confused(matrix, classes, keep=MANY)
         title = f"Confusion matrix of the {MANY} classes that are confused most, of {len(classes)}"
     top = top_confusions(matrix, classes)
@@ -54,7 +55,7 @@ def confusions(matrix: Ints, classes: Sequence[str]) -> Section:
     alt = f"{title}: {matrix.sum() - wrong} of {matrix.sum()} images on the diagonal."
     if top:
         alt += f" Most often, {top[0][0]} is taken for {top[0][1]}: {top[0][2]} times."
-    parts: list[Figure | Table] = [Figure(figure=figures.confusion(shown, names), alt=alt)]
+    parts: list[Figure | Table] = [Figure(figure=figures.confusion(shown, names, merged=merged), alt=alt)]
     if rows:
         parts.append(Table(columns=("true", "taken for", "images", "of the true class"), rows=rows))
     return Section(
@@ -117,9 +118,8 @@ def calibration(confidence: NDArray[np.float32], happened: NDArray[np.bool_], *,
     alt = f"Reliability diagram: {what} against the {right}. The expected calibration error is {bins.error:.3f}."
     return Section(
         title="Calibration",
-        how_to_read=f"Bars on the diagonal mean that {what} can be taken at their word"
-        if what.endswith("s")
-        else f"Bars on the diagonal mean that {what} can be taken at its word",
+        how_to_read="Bars that end on the dashed line mean that scores can be taken at their word; below it, "
+        "they promise too much.",
         parts=[
             Figure(figure=figures.reliability(bins, what=what, right=right), alt=alt),
             Table(
