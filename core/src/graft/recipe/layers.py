@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import os
 import re
@@ -87,7 +88,7 @@ class Tree:
                     self.origins[here] = source
             else:
                 self._forget(here)
-                onto[key] = value
+                onto[key] = copy.deepcopy(value)
                 self.origins[here] = source
 
     def _replace_entries(self, entries: Mapping[str, Any], onto: list[Any], path: Path, source: str) -> None:
@@ -114,16 +115,13 @@ def _choosers(path: Path) -> tuple[str, ...]:
 
 
 def defaults(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the default of every key of `model` that has one and is not None, sections that must be given included."""
+    """Return the default of every key of `model` that has one and is not None, also in sections that have none."""
     values: dict[str, Any] = {}
     for name, info in model.model_fields.items():
         if not info.is_required():
-            default = info.get_default(call_default_factory=True)
-            values[name] = (
-                default.model_dump(mode="json", exclude_none=True) if isinstance(default, BaseModel) else default
-            )
+            values[name] = info.get_default(call_default_factory=True)
         elif isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            values[name] = defaults(info.annotation)
+            values[name] = defaults(info.annotation) or None
     return plain(values)
 
 

@@ -9,7 +9,6 @@ import tomli_w
 
 from graft.recipe.layers import SHORTHANDS, dotted, leaves
 
-
 _WIDEST = 50
 """Column of the origins; longer lines push theirs to the right."""
 
