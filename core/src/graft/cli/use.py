@@ -7,7 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -18,8 +18,7 @@ from graft.cli.session import JsonFlag, QuietFlag, Session, emit, plain, refine
 from graft.errors import RunError, UserError
 
 if TYPE_CHECKING:
-    from graft.runs.bundle import Bundle
-    from graft.runs.predict import PredictedFile
+    pass
 
 RunArgument = Annotated[Path, typer.Argument(help="A run folder or a bundle folder.", show_default=False)]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
@@ -183,7 +182,7 @@ def _listed(paths: Iterable[str]) -> Iterator[str]:
     """Yield paths as they were typed; `-` stands for the lines of stdin."""
     for path in paths:
         if path == "-":
-            yield from (line for line in map(lambda text: text.rstrip("\r\n"), sys.stdin) if line)
+            yield from (line for line in (text.rstrip("\r\n") for text in sys.stdin) if line)
         else:
             yield path
 

@@ -1,0 +1,1 @@
+"""The HTML report on a run, and what others put into it."""

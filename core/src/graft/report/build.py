@@ -2,19 +2,207 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from graft.report.material import Material
+import numpy as np
+
+from graft import atomic
+from graft.report.data_page import data_sections, images_per_split
+from graft.report.figures import learning_curves, learning_rates, worded
+from graft.report.material import Material, Outcome
+from graft.report.page import Block, Chapter, Page, Preformatted, render
+from graft.report.sections import Gallery, Picture, Table
+from graft.report.verdict import verdict
 
 if TYPE_CHECKING:
     from graft.runs.folder import Run
+    from graft.tasks.contract import Task
+
+_WORST = 24
 
 
 def write_report(run: Run, material: Material) -> Path:
     """Write the run's `report.html` and return its path.
 
     Results, learning curves, recipe, environment, skipped files and duplicates are read from the run folder, so the
-    numbers in the report are those in `results.json`.
+    numbers in the report are those in `results.json`. What is missing there is said to be missing. A plugin's section
+    that cannot be made costs that section alone.
+
+    Raises:
+        TrainingError: When it cannot be written; an old report is then intact.
     """
-    raise NotImplementedError
+    path = run.path / "report.html"
+    atomic.write_text(path, render(_page(run, material)))
+    return path
+
+
+def _page(run: Run, material: Material) -> Page:
+    results, history = run.results, run.history
+    shown = next((split for split in ("test", "val") if material.outcomes.get(split)), None)
+    outcome = material.outcomes[shown] if shown else None
+    on = {"test": "test", "val": "validation", None: ""}[shown]
+    recipe = (run.path / "recipe.toml").read_text("utf-8")
+    environment = _json(run.path / "environment.json")
+    bundle = _json(run.path / "bundle" / "bundle.json")
+    return Page(
+        title=run.path.name,
+        subtitle=_subtitle(bundle),
+        verdict=verdict(results, images=images_per_split(run.path)),
+        chapters=[
+            Chapter(title="Results", blocks=_results(results)),
+            Chapter(title="Learning", blocks=_learning(results, history)),
+            Chapter(title=f"On the {on} images" if on else "In detail", blocks=_of_task(material.task, outcome)),
+            Chapter(title="Largest errors", blocks=[_worst(material.task, outcome, on)]),
+            Chapter(title="Data", blocks=_guarded("Data", lambda: _data(run.path, material))),
+            Chapter(title="How it was made", blocks=_making(results, environment, bundle, recipe)),
+        ],
+    )
+
+
+def _results(results: dict[str, Any]) -> list[Block]:
+    metrics, baseline = results.get("metrics", {}), results.get("baseline", {})
+    blocks: list[Block] = []
+    for split, label in (("test", "Test"), ("val", "Validation")):
+        values = metrics.get(split)
+        if not values:
+            blocks.append(Block(title=label, missing=f"There were no {label.lower()} images."))
+            continue
+        guesses = baseline.get(split, {})
+        rows = {
+            name: (worded(name), found["value"], found["low"], found["high"], guesses.get(name, {}).get("value"))
+            for name, found in values.items()
+        }
+        columns = ("measure", "value", "95 % from", "to", "without looking")
+        table = Table(columns=columns, rows=[row for name, row in rows.items() if "." not in name])
+        single = [row for name, row in rows.items() if "." in name]
+        how = (
+            "The interval says how far the value may lie off because there are only so many images; "
+            "the last column is what one gets without looking at any."
+            if split == "test"
+            else "These images chose the epoch that was kept, so the values are somewhat too good."
+        )
+        blocks.append(Block(title=label, how_to_read=how, parts=[table]))
+        if single:
+            every = Table(columns=columns, rows=single)
+            blocks.append(Block(title=f"{label}: values of single classes", parts=[every], folded=True))
+    return blocks
+
+
+def _learning(results: dict[str, Any], history: list[dict[str, Any]]) -> list[Block]:
+    if not history:
+        return [Block(title="Learning curves", missing="No epoch was recorded.")]
+    best = results.get("best_epoch")
+    blocks = _guarded(
+        "Learning curves",
+        lambda: [
+            Block(
+                title="Learning curves",
+                how_to_read="While both losses fall, the model learns; where the validation loss rises again, it "
+                "learns by heart. The weights of the marked epoch were kept.",
+                parts=[learning_curves(history, monitor=results.get("monitor"), best_epoch=best)],
+            )
+        ],
+    )
+    if rates := learning_rates(history):
+        how = "How fast each part of the network was allowed to change; a part without a line was frozen."
+        blocks += _guarded("Learning rates", lambda: [Block(title="Learning rates", how_to_read=how, parts=[rates])])
+    columns = list(dict.fromkeys(key for row in history for key in row if key.count(".") < 2 or key.startswith("lr.")))
+    table = Table(columns=columns, rows=[[row.get(column) for column in columns] for row in history])
+    return [*blocks, Block(title="All epochs", parts=[table], folded=True)]
+
+
+def _of_task(task: Task, outcome: Outcome | None) -> list[Block]:
+    if outcome is None:
+        return [
+            Block(title="", missing="No predictions were made: there were no images, or they are not there any more.")
+        ]
+    return _guarded(
+        "Details", lambda: [Block.of(section) for section in task.sections(outcome.predictions, outcome.targets)]
+    )
+
+
+def _worst(task: Task, outcome: Outcome | None, on: str) -> Block:
+    if outcome is None:
+        return Block(title="", missing="No predictions were made.")
+
+    def gallery() -> list[Block]:
+        errors = np.asarray(task.errors(outcome.predictions, outcome.targets), dtype=np.float64)
+        order = np.argsort(-np.nan_to_num(errors, nan=np.inf), kind="stable")[:_WORST]
+        pictures = [
+            Picture(
+                path=outcome.samples[index].path,
+                caption=task.caption(outcome.predictions[index], outcome.targets[index]),
+            )
+            for index in order
+        ]
+        how = (
+            f"The {len(pictures)} {on} images on which the model was most wrong, or least sure of what is right, the "
+            "worst first. Wrong annotations are often among them."
+        )
+        names = [outcome.samples[index].id for index in order]
+        return [Block(title="", how_to_read=how, parts=[Gallery(pictures=pictures)], names=names)]
+
+    return _guarded("Largest errors", gallery)[0]
+
+
+def _data(folder: Path, material: Material) -> list[Block]:
+    prepared = material.prepared
+    blocks = [Block.of(section) for section in data_sections(folder, prepared, material.task)]
+    if prepared is None:
+        blocks.insert(
+            0, Block(title="", missing="The data could not be read again: pictures and classes are left out.")
+        )
+    elif prepared.catalogue.notes:
+        notes = Table(columns=("note",), rows=[[note] for note in prepared.catalogue.notes])
+        blocks.append(Block(title="Notes", parts=[notes]))
+    return blocks
+
+
+def _making(results: dict[str, Any], environment: dict[str, Any], bundle: dict[str, Any], recipe: str) -> list[Block]:
+    weights = bundle.get("weights")
+    facts: list[tuple[str, Any]] = [
+        ("weights to begin with", weights["name"] if weights else "none: trained from scratch"),
+        ("their origin", weights["origin"] if weights else None),
+        ("their licence", (weights["licence"] or "not recorded") if weights else None),
+        ("epochs", results.get("epochs")),
+        ("epoch that was kept", results.get("best_epoch")),
+        ("seconds of training", results.get("seconds")),
+        ("SHA-256 of the weights", results.get("weights_sha256")),
+        ("command", " ".join(map(str, environment.get("command", [])))),
+    ]
+    rows = [(name, value) for name, value in facts if value not in (None, "")]
+    single = {key: value for key, value in environment.items() if key != "command"}
+    flat = [
+        (f"{key}: {inner}" if inner else key, "not installed" if item is None else str(item))
+        for key, value in single.items()
+        for inner, item in (value.items() if isinstance(value, dict) else [("", value)])
+    ]
+    warnings = [[text] for text in results.get("warnings", [])]
+    return [
+        Block(title="Provenance", parts=[Table(columns=("", ""), rows=rows)]),
+        *([Block(title="Warnings", parts=[Table(columns=("",), rows=warnings)])] if warnings else []),
+        Block(title="Recipe", parts=[Preformatted(text=recipe)], folded=True),
+        Block(title="Environment", parts=[Table(columns=("", ""), rows=flat)], folded=True),
+    ]
+
+
+def _subtitle(bundle: dict[str, Any]) -> str:
+    if not bundle:
+        return ""
+    backbone, head = bundle["backbone"], bundle["head"]
+    return f"{bundle['task']['name']} · {backbone['source']}:{backbone['arch']} · {head['name']} head"
+
+
+def _guarded(title: str, make: Callable[[], Sequence[Block]]) -> list[Block]:
+    """Return what `make` gives; when it fails, which may be a plugin's doing, a block that says so."""
+    try:
+        return list(make())
+    except Exception as error:  # a finished run must not be lost for a picture
+        return [Block(title=title, missing=f"This part could not be made: {type(error).__name__}: {error}")]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,16 +99,22 @@ def measure_run(
         DataError: When its data cannot be read any more, or has changed.
     """
     resolved = run.recipe
-    samples = split_samples(run, plugins=plugins)[split]
+    catalogue = catalogue_of(run, plugins=plugins)
+    samples = [catalogue.samples[index] for index in read_split(run, catalogue)[split]]
     if not samples:
         raise RunError(
             f"{run.path}: the run has no {split} split", fix=f"choose another --split, of {', '.join(SPLITS)}"
         )
     bundle = load_bundle(run.path, plugins=plugins)
     outcome = predict_samples(
-        bundle, samples, batch=resolved.recipe.train.batch, device=device or resolved.recipe.train.device,
-        max_pixels=resolved.recipe.data.max_pixels, on_bad="stop", console=console,
-    )  # fmt: skip
+        bundle,
+        samples,
+        batch=resolved.recipe.train.batch,
+        device=device or resolved.recipe.train.device,
+        max_pixels=resolved.recipe.data.max_pixels,
+        on_bad="stop",
+        console=console,
+    )
     # The epoch was chosen on the validation split: its values are too good for an interval.
     return measure_outcome(outcome, resolved=resolved, task=bundle.task, plugins=plugins, intervals=split == "test")
 
@@ -200,24 +204,35 @@ def predict_samples(
     )
 
 
-def split_samples(run: Run, *, plugins: Plugins) -> Mapping[str, list[Sample]]:
-    """Return the samples of each split of a run, as its `split.csv` divides its data.
+def catalogue_of(run: Run, *, plugins: Plugins) -> Catalogue:
+    """Return all samples of a run's data, read again as its recipe says.
 
     Raises:
-        DataError: When the data is not there any more, or samples of the run are missing from it.
+        DataError: When the data is not there any more.
     """
     resolved = run.recipe
-    catalogue = read(
-        resolved.recipe.data, takes=resolved.task.takes, reader=resolved.reader, options=resolved.reader_options,
+    return read(
+        resolved.recipe.data,
+        takes=resolved.task.takes,
+        reader=resolved.reader,
+        options=resolved.reader_options,
         plugins=plugins,
-    )  # fmt: skip
-    known = {sample.id: sample for sample in catalogue.samples}
+    )
+
+
+def read_split(run: Run, catalogue: Catalogue) -> dict[str, list[int]]:
+    """Return the indices into `catalogue.samples` of each split, in the order of the run's `split.csv`.
+
+    Raises:
+        DataError: When samples of the run are missing from the data.
+    """
+    places = {sample.id: index for index, sample in enumerate(catalogue.samples)}
     with (run.path / "split.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = [(row["id"], row["split"]) for row in csv.DictReader(file)]
-    missing = [Problem(id, "not in the data any more") for id, _ in rows if id not in known]
+    missing = [Problem(name, "not in the data any more") for name, _ in rows if name not in places]
     if missing:
         raise DataError(f"{catalogue.root} is not the data that {run.path} was trained on", problems=missing)
-    return {split: [known[id] for id, where in rows if where == split] for split in SPLITS}
+    return {split: [places[name] for name, where in rows if where == split] for split in SPLITS}
 
 
 def _known(catalogue: Catalogue, classes: Sequence[str]) -> list[Sample]:
