@@ -119,6 +119,9 @@ class BackboneSource(Protocol):
     def pretrained(self, arch: str) -> WeightsInfo | None:
         """Return what is known of the library's own weights for `arch`, or None when it has none."""
 
+    def tagged(self, arch: str) -> Sequence[str]:
+        """Return the names under which each set of the library's weights for `arch` can be asked for."""
+
     def fetch(self, arch: str) -> dict[str, Tensor]:
         """Return the library's own weights for `arch`, as the library names them, from the cache or the network.
 

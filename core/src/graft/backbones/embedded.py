@@ -57,6 +57,10 @@ class EmbeddedSource:
             preprocess=Preprocess.from_json(about["preprocess"]),
         )
 
+    def tagged(self, arch: str) -> Sequence[str]:
+        """Return the one name of the embedded weights."""
+        return (arch,)
+
     def fetch(self, arch: str) -> dict[str, Tensor]:
         """Return the embedded weights, as timm names them.
 

@@ -16,6 +16,10 @@ from graft import atomic
 from graft.errors import OfflineError, WeightsError
 from graft.home import home, offline
 
+HUB = "hf-hub:"
+TENSORS = ("model.safetensors", "pytorch_model.bin")
+"""Names of the file of weights in a repository of the hub, the better one first."""
+
 _CHUNK = 1 << 20
 _PATIENCE = 30.0
 """Seconds to wait for an answer."""
@@ -69,6 +73,20 @@ def hub_file(repo: str, names: Sequence[str], *, arch: str | None = None) -> Pat
     raise WeightsError(f"hf-hub:{repo} has none of {', '.join(names)}")
 
 
+def cached(origin: str) -> bool:
+    """Return whether the weights that come from `origin`, a hub id or an address, need no network."""
+    if origin.startswith(HUB):
+        from huggingface_hub import try_to_load_from_cache
+
+        repo, _, revision = origin.removeprefix(HUB).partition("@")
+        return any(isinstance(try_to_load_from_cache(repo, name, revision=revision or None), str) for name in TENSORS)
+    return not urlparse(origin).scheme.startswith("http") or _kept(origin).exists()
+
+
+def _kept(url: str) -> Path:
+    return home() / "hub" / Path(urlparse(url).path).name
+
+
 def url_file(url: str, *, arch: str | None = None) -> Path:
     """Return the file at `url`, kept in `$GRAFT_HOME/hub`.
 
@@ -78,8 +96,7 @@ def url_file(url: str, *, arch: str | None = None) -> Path:
         OfflineError: When it is not there and the network is off or cannot be reached.
         WeightsError: When what came is not what the name states.
     """
-    name = Path(urlparse(url).path).name
-    path = home() / "hub" / name
+    path = _kept(url)
     if path.exists():
         return path
     if offline():
@@ -92,7 +109,7 @@ def url_file(url: str, *, arch: str | None = None) -> Path:
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
                 digest.update(chunk)
-            stated = re.search(r"-([0-9a-f]{8,64})\.[^.]+$", name)
+            stated = re.search(r"-([0-9a-f]{8,64})\.[^.]+$", path.name)
             if stated and not digest.hexdigest().startswith(stated[1]):
                 raise WeightsError(f"{url}: what came is not what the name states (SHA-256 {digest.hexdigest()[:8]}…)")
     except (URLError, HTTPException, TimeoutError, ConnectionError) as error:

@@ -15,7 +15,7 @@ from graft.backbones import store
 from graft.backbones.channels import adapt_preprocess
 from graft.backbones.contract import Backbone, BackboneSource, WeightsInfo
 from graft.backbones.cut import truncate
-from graft.backbones.hub import hub_file
+from graft.backbones.hub import HUB, TENSORS, hub_file
 from graft.backbones.matching import LoadReport, load_into, unwrapped
 from graft.backbones.names import find_architecture
 from graft.errors import WeightsError
@@ -25,8 +25,6 @@ from graft.recipe.schema import Backbone as Section
 from graft.safeload import SUFFIXES, load_state_dict
 
 __all__ = ["LoadReport", "LoadedBackbone", "build_backbone"]
-
-HUB = "hf-hub:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +159,7 @@ def _from_hub(repo: str, spec: BackboneSpec, arch: str, source: BackboneSource) 
         origin=HUB + repo,
         preprocess=_stated_preprocess(about, source.build(arch).preprocess),
     )
-    state = load_state_dict(hub_file(repo, ("model.safetensors", "pytorch_model.bin"), arch=f"timm:{arch}"))
+    state = load_state_dict(hub_file(repo, TENSORS, arch=f"timm:{arch}"))
     return _Weights(info, state)
 
 

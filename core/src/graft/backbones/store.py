@@ -69,6 +69,20 @@ def folder(name: str) -> Path:
     return home() / "weights" / name
 
 
+def free(name: str) -> Path:
+    """Return where weights of this name would be.
+
+    Raises:
+        WeightsError: When there are some, or it cannot be a name.
+    """
+    target = folder(name)
+    if target.exists():
+        raise WeightsError(
+            f"there are weights '{name}' already", fix=f"choose another name, or first: graft backbones remove {name}"
+        )
+    return target
+
+
 def put(
     name: str,
     *,
@@ -93,11 +107,7 @@ def put(
     Raises:
         WeightsError: When the name is taken or cannot be one.
     """
-    target = folder(name)
-    if target.exists():
-        raise WeightsError(
-            f"there are weights '{name}' already", fix=f"choose another name, or first: graft backbones remove {name}"
-        )
+    target = free(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     atomic.sweep(target.parent)
     temporary = atomic.temporary_beside(target)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from graft.backbones.channels import adapt_preprocess
 from graft.backbones.contract import Backbone, WeightsInfo
 from graft.backbones.cut import CannotCut, Cut, assemble, differs, plan
-from graft.backbones.hub import hub_file, url_file
+from graft.backbones.hub import HUB, TENSORS, hub_file, url_file
 from graft.backbones.names import read_index
 from graft.errors import WeightsError, did_you_mean
 from graft.preprocess import Preprocess
@@ -56,9 +56,13 @@ class TimmSource:
         return WeightsInfo(
             name=f"{config.architecture}.{config.tag}" if config.tag else config.architecture,
             licence=config.license,
-            origin=f"hf-hub:{config.hf_hub_id}" if config.hf_hub_id else str(config.url),
+            origin=f"{HUB}{config.hf_hub_id}" if config.hf_hub_id else str(config.url),
             preprocess=_preprocess(config),
         )
+
+    def tagged(self, arch: str) -> Sequence[str]:
+        """Return the names of all of timm's weights for `arch`."""
+        return tuple(timm.list_pretrained(arch.partition(".")[0] + ".*"))
 
     def fetch(self, arch: str) -> dict[str, Tensor]:
         """Return timm's weights for `arch` from the cache of the Hugging Face hub, or from the hub itself.
@@ -73,7 +77,7 @@ class TimmSource:
             raise WeightsError(f"timm has {what} for '{arch}'", fix='write backbone.weights = "none", or name a file')
         if config.hf_hub_id:
             given = (config.hf_hub_filename,) if config.hf_hub_filename else ()
-            path = hub_file(config.hf_hub_id, (*given, "model.safetensors", "pytorch_model.bin"), arch=f"timm:{arch}")
+            path = hub_file(config.hf_hub_id, (*given, *TENSORS), arch=f"timm:{arch}")
         else:
             path = url_file(config.url, arch=f"timm:{arch}")
         return load_state_dict(path)

@@ -103,6 +103,11 @@ class TorchvisionSource:
             preprocess=_preprocess(weights),
         )
 
+    def tagged(self, arch: str) -> Sequence[str]:
+        """Return the names of all of torchvision's weights for `arch`."""
+        name = arch.partition(".")[0]
+        return tuple(f"{name}.{weights.name}" for weights in get_model_weights(name))
+
     def fetch(self, arch: str) -> dict[str, Tensor]:
         """Return torchvision's weights for `arch` from `$GRAFT_HOME/hub`, or from its address.
 
