@@ -71,7 +71,11 @@ class FolderReader:
             raise DataError(f"{error.filename} cannot be listed: {error.strerror}", fix="make it readable") from error
         problems = scan.problems or class_problems(scan.samples, str(path))
         if problems:
-            raise DataError(f"{path} cannot be read as a folder per class", problems=problems, fix=scan.fix)
+            raise DataError(
+                f"{path} cannot be read as a folder per class",
+                problems=problems,
+                fix=scan.fix or "rename these folders",
+            )
         samples = tuple(sorted(scan.samples, key=lambda sample: sample.id))
         classes = tuple(classes_of(samples))
         return Catalogue(
@@ -185,6 +189,7 @@ class _Scan:
     def no_classes(self, top: Path) -> None:
         if self.options.class_level > 1:
             self.problems.append(Problem(self.name(top), f"no folder at class_level = {self.options.class_level}"))
+            self.fix = f"data.reader.class_level={self.options.class_level - 1}"
             return
         self.fix = _LAYOUT.format(root=top)
         here = sum(is_image(entry.name) for entry in top.iterdir())
@@ -237,6 +242,7 @@ class _Scan:
         found = re.search(self.options.group or "", name)
         if found is None:
             self.problems.append(Problem(name, f"data.reader.group = {self.options.group!r} finds nothing in it"))
+            self.fix = "correct the expression, so that it finds the group in the path of every image"
             return None
         return found.group(1) if found.re.groups else found.group()
 

@@ -90,10 +90,8 @@ class _Table:
             )
         rows = self.rows()
         line, header = next(rows, (1, []))
-        columns = self.columns([name.strip() for name in header])
+        columns = self.columns(line, [name.strip() for name in header])
         for line, row in rows:
-            if not any(cell.strip() for cell in row):
-                continue
             if len(row) != len(header):
                 self.note(line, f"{len(row)} cells, where the header has {len(header)} columns")
                 continue
@@ -120,25 +118,24 @@ class _Table:
         try:
             for row in table:
                 # A quoted cell may go over several lines: a row is where it starts.
-                yield start, row
+                if any(cell.strip() for cell in row):
+                    yield start, row
                 start = table.line_num + 1
         except csv.Error as error:
             self.note(start, f"cannot be read as a row: {error}")
 
-    def columns(self, header: list[str]) -> dict[str, int]:
+    def columns(self, line: int, header: list[str]) -> dict[str, int]:
         """Return the place of each column that is there, by what it is for."""
         given = {name: getattr(self.options, name) for name in ("path", "label", "split", "group")}
         problems = []
         for name in sorted({name for name in header if header.count(name) > 1 and name in given.values()}):
-            problems.append(Problem(f"{self.path.name} line 1", f"the column {name!r} is there twice"))
+            problems.append(Problem(self.where(line), f"the column {name!r} is there twice"))
         for use, column in given.items():
             # A table need not have these two, but one that was named must be there.
             optional = use in ("split", "group") and column == use
             if column not in header and not optional:
                 hint = did_you_mean(column, header)
-                problems.append(
-                    Problem(f"{self.path.name} line 1", f"no column {column!r} for data.reader.{use}", hint)
-                )
+                problems.append(Problem(self.where(line), f"no column {column!r} for data.reader.{use}", hint))
         if problems:
             raise DataError(
                 f"{self.path} has the columns {', '.join(header)}",
