@@ -38,7 +38,7 @@ def test_recipe__none_only_where_it_is_the_default() -> None:
 def test_shorthands__all_of_them() -> None:
     found = {".".join(path): short.key for path, short in shorthands(Recipe).items()}
     kinds = ("task", "domain", "data.reader", "backbone", "head", "augment", "strategy.unfreeze")
-    assert found == {**dict.fromkeys(kinds, "kind"), "data.split": "by", "strategy": "preset"}
+    assert found == {**dict.fromkeys(kinds, "kind"), "data": "train", "data.split": "by", "strategy": "preset"}
 
 
 def test_recipe__shorthands_and_tables_are_the_same() -> None:

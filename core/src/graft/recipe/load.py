@@ -138,6 +138,7 @@ def _not_an_override(where: str, what: str, hint: str) -> RecipeError:
 
 def _syntax(name: str, text: str, message: str) -> str:
     what, _, where = message.rpartition(" (at ")
+    what = re.sub(r"\(('.*'),?\)", lambda keys: ".".join(re.findall("'(.*?)'", keys[1])), what)  # tomllib's tuples
     what = what[:1].lower() + what[1:]
     found = re.fullmatch(r"line (\d+), column (\d+)\)", where)
     if found:

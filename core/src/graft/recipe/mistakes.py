@@ -63,11 +63,11 @@ class Mistakes:
     def stop(self) -> None:
         """Raise a RecipeError with all of them, if there are any."""
         if self.problems:
-            count = len(self.problems)
+            several = len(self.problems) > 1
             raise RecipeError(
-                f"the recipe has {count} mistakes" if count > 1 else "the recipe has a mistake",
+                f"the recipe has {len(self.problems)} mistakes" if several else "the recipe has a mistake",
                 problems=self.problems,
-                fix="correct it; graft recipe schema lists every key and what it takes",
+                fix=f"correct {'them' if several else 'it'}; graft recipe schema lists every key and what it takes",
             )
 
 

@@ -123,7 +123,9 @@ class _Resolver:
         try:
             return self.plugins.find(kind, name)
         except PluginError as error:
-            close = did_you_mean(name, self.plugins.specs(kind))
+            known = self.plugins.specs(kind)
+            clash = any(spec.name == name for spec in known.values())
+            close = None if clash else did_you_mean(name, known)
             what = f"there is no {kind.kind} '{name}'" if close else error.message
             self.mistakes.add(path, what, close or error.fix)
             return None

@@ -214,8 +214,8 @@ class Recipe(Options):
     """What is predicted."""
     domain: AnyPart | None = None
     """Where the images come from: a fragment of defaults between the task's and this recipe's."""
-    data: Data
-    """Which images, how they are read, checked and divided."""
+    data: Annotated[Data, Shorthand("train")]
+    """Which images, how they are read, checked and divided: the training data alone, or a table."""
     backbone: Annotated[Backbone, Shorthand("kind")] = Backbone()
     """The pretrained network: an architecture's name, or a table."""
     head: AnyPart | None = None
