@@ -28,10 +28,7 @@ class Calibration:
 
 
 def calibrate(scores: NDArray[np.float32], happened: NDArray[np.bool_], *, bins: int = 10) -> Calibration:
-    """Compare scores in 0…1 `(N,)` with what happened `(N,)`; N is at least 1.
-
-    A score on an edge is in the bin above it, 1 in the last one.
-    """
+    """Compare scores in 0…1 `(N,)` with what happened, `(N,)`; N is at least 1."""
     edges = np.linspace(0, 1, bins + 1)
     place = np.minimum((scores.astype(np.float64) * bins).astype(np.int64), bins - 1)
     counts = np.bincount(place, minlength=bins)
