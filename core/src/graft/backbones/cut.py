@@ -221,7 +221,8 @@ def differs(
                 h = maps[i].clone()
                 part(h)
                 if not torch.equal(h, maps[i]):
-                    return f"part {i} writes into its input"
+                    names = [*(stage.name for stage in backbone.info.stages), "the tail"]
+                    return f"{names[i]} writes into its input"
             ours = maps[-1], backbone.embed(x)
             theirs = features(x), embedding(x)
         except Exception as error:  # whatever a foreign network raises

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
+from inspect import signature
 from typing import Any
 
 import timm
 import torch
 from timm.models import get_pretrained_cfg
-from torch import Tensor, nn
+from torch import Tensor
 
 from graft.backbones.channels import adapt_preprocess
 from graft.backbones.contract import Backbone, WeightsInfo
@@ -87,7 +88,7 @@ class TimmSource:
         names = cut_of(arch).names
         if not names.keys() <= state.keys() and (convert := _filter(arch)):
             try:
-                state = convert(dict(state), meta_model(arch))
+                state = convert(dict(state))
             except Exception as error:  # the filter met a file of another kind: its names are reported as they are
                 logging.getLogger(__name__).debug("timm's filter for %s failed: %s", arch, error)
         return {names.get(name, name): tensor for name, tensor in state.items()}
@@ -200,7 +201,13 @@ def _refusal(arch: str, reason: str) -> WeightsError:
     )
 
 
-def _filter(arch: str) -> Callable[[dict[str, Tensor], nn.Module], dict[str, Tensor]] | None:
-    """Return the function by which the family's module reads files in older spellings."""
+_FILTERS = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained")
+
+
+def _filter(arch: str) -> Callable[[dict[str, Tensor]], dict[str, Tensor]] | None:
+    """Return the function by which the family's module of timm reads files in older spellings."""
     module = sys.modules[timm.model_entrypoint(arch.partition(".")[0]).__module__]
-    return getattr(module, "checkpoint_filter_fn", None) or getattr(module, "_filter_fn", None)
+    found = next((getattr(module, name) for name in _FILTERS if hasattr(module, name)), None)
+    if found is None or len(signature(found).parameters) == 1:
+        return found
+    return partial(found, model=meta_model(arch))
