@@ -21,10 +21,8 @@ def test_list__names_every_preset(graft: Graft) -> None:
 
 
 def test_list__json(graft: Graft) -> None:
-    (fixed,) = [
-        one for one in json.loads(graft("strategies", "list", "--json").out)["strategies"] if one["name"] == "fixed"
-    ]
-    assert fixed["plugin"] == "core"
+    listed = json.loads(graft("strategies", "list", "--json").out)["strategies"]
+    assert {one["name"]: one["plugin"] for one in listed}["fixed"] == "core"
 
 
 def test_show__prints_what_a_recipe_could_say_instead(graft: Graft) -> None:

@@ -98,12 +98,12 @@ def _mistake(schema: Node, error: ErrorDetails, values: Mapping[str, Any]) -> Mi
         path, node = _follow(schema, loc[:-1])
         key = str(loc[-1])
         known = list(properties(schema, node))
-        hint = did_you_mean(key, known) or _elsewhere(schema, key) or _only(known)
-        return Mistake((*path, key), "unknown key", hint)
+        meant = did_you_mean(key, known) or _elsewhere(schema, key) or _only(known)
+        return Mistake((*path, key), "unknown key", meant)
     path, node = _follow(schema, loc)
     if error["type"] == "missing":
         return Mistake(path, "missing", _first_clause(node.get("description", "")))
-    if error["type"] == "value_error":
+    if error["type"] in ("value_error", "assertion_error"):  # a validator's own words
         return Mistake(path, str(error["ctx"]["error"]))
     given, fits = get(values, path), _fits(schema, node)
     if not fits:
@@ -164,7 +164,7 @@ def paths(schema: Node, node: Node, path: Path = ()) -> Iterator[Path]:
 def _elsewhere(schema: Node, key: str) -> str | None:
     """Return the hint that `key` belongs to another section."""
     places = [path for path in paths(schema, schema) if path[-1] == key]
-    return f"did you mean '{dotted(min(places, key=len))}'?" if places else None
+    return f"did you mean '{dotted(min(places, key=lambda path: len(path)))}'?" if places else None
 
 
 def _only(known: list[str]) -> str:
