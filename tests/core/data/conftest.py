@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def task() -> type[FakeTask]:
 class FakePlugins:
     """The readers of core, without the plugin system."""
 
-    readers = {
+    readers: ClassVar = {
         "folder": (FolderReader, FolderOptions),
         "csv": (CsvReader, CsvOptions),
     }

@@ -336,11 +336,10 @@ def test_decode__damaged_files_give_pixels_or_a_typed_refusal():
             for _ in range(draws.choice([1, 3, 20])):
                 damaged[draws.randrange(min(len(data), 300))] = draws.randrange(256)
             try:
-                image = decode(io.BytesIO(bytes(damaged)), max_pixels=1_000_000)
+                outcome = decode(io.BytesIO(bytes(damaged)), max_pixels=1_000_000).shape[2]
             except BadImage as error:
-                assert error.code in {"format", "corrupt", "truncated", "oversized"}
-            else:
-                assert image.shape[2] == 3
+                outcome = error.code
+            assert outcome in {3, "format", "corrupt", "truncated", "oversized"}
 
 
 def test_decode__missing(tmp_path):

@@ -48,13 +48,8 @@ def divide(samples: Sequence[Sample], strata: Sequence[str], options: Split, *, 
         digests: SHA-256 of each file, by sample id.
 
     Raises:
-        DataError: When the data has no split, or no groups, to divide by; when nothing is left for train.
+        DataError: When the data has no split, or no groups, to divide by.
     """
-    if options.val + options.test >= 1:
-        raise DataError(
-            f"data.split: val = {options.val:g} and test = {options.test:g} leave nothing for train",
-            fix="choose shares whose sum is below 1",
-        )
     given = any(sample.split for sample in samples)
     grouped = any(sample.group is not None for sample in samples)
     by = options.by if options.by != "auto" else "given" if given else "group" if grouped else "stratified"

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from graft.data import augment
+from graft.data.geometry import centre_crop, resize
+from graft.data.options import AugmentOptions
+from graft.preprocess import Preprocess
+
+SIZE = (24, 20)
+PRESETS = ("none", "flip", "basic", "strong")
+PREPROCESS = Preprocess(size=SIZE)
+
+
+def build(name: str, **options):
+    return getattr(augment, name)(size=SIZE, options=AugmentOptions(**options))
+
+
+@pytest.fixture
+def image(picture):
+    return resize(picture(1, (40, 60)), PREPROCESS)
+
+
+def kinds(image):
+    """Return the image as every kind of pixels that the decoder gives."""
+    grey = image[:, :, :1]
+    return {
+        "rgb": image,
+        "grey": grey,
+        "deep grey": (grey / 255).astype(np.float32),
+        "deep rgb": np.repeat((grey / 255).astype(np.float32), 3, axis=2),
+    }
+
+
+@pytest.mark.parametrize("kind", ["rgb", "grey", "deep grey", "deep rgb"])
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets__give_the_input_size_and_keep_kind_and_range(image, name, kind):
+    before = kinds(image)[kind]
+    copy = before.copy()
+    one = build(name, vertical_flip=True)
+    for seed in range(20):
+        after, target = one(before, "target", seed)
+        assert after.shape == (*SIZE, before.shape[2])
+        assert after.dtype == before.dtype
+        assert target == "target"
+        assert after.min() >= 0
+        assert after.max() <= (255 if before.dtype == np.uint8 else 1)
+    np.testing.assert_array_equal(before, copy)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets__same_seed_same_bytes_whatever_came_before(image, name):
+    one, other = build(name), build(name)
+    draws = random.Random(0)
+    seeds = [draws.randrange(2**64) for _ in range(12)]
+    forward = {seed: one(image, None, seed)[0].tobytes() for seed in seeds}
+    backward = {seed: other(image, None, seed)[0].tobytes() for seed in reversed(seeds)}
+    assert forward == backward
+    assert len(set(forward.values())) == {"none": 1, "flip": 2}.get(name, len(seeds))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets__survive_being_sent_to_a_process(image, name):
+    one = build(name)
+    other = pickle.loads(pickle.dumps(one))
+    for seed in (0, 1, 2**64 - 1):
+        np.testing.assert_array_equal(one(image, None, seed)[0], other(image, None, seed)[0])
+
+
+def test_presets__use_no_global_random_state(image):
+    random.seed(1)
+    np.random.seed(1)
+    before = random.getstate(), np.random.get_state()[1].tobytes()
+    for name in PRESETS:
+        build(name)(image, None, 5)
+    assert (random.getstate(), np.random.get_state()[1].tobytes()) == before
+
+
+def test_none__is_evaluations_centre_crop(image):
+    for pixels in kinds(image).values():
+        np.testing.assert_array_equal(build("none")(pixels, None, 3)[0], centre_crop(pixels, PREPROCESS))
+
+
+def test_flip__is_the_centre_or_its_mirror_image(image):
+    centre = centre_crop(image, PREPROCESS)
+    seen = {build("flip")(image, None, seed)[0].tobytes() for seed in range(30)}
+    assert seen == {centre.tobytes(), centre[:, ::-1].tobytes()}
+
+
+def test_vertical_flip__is_upside_down(image):
+    centre = centre_crop(image, PREPROCESS)
+    one = build("none", vertical_flip=True)
+    assert {one(image, None, seed)[0].tobytes() for seed in range(30)} == {centre.tobytes(), centre[::-1].tobytes()}
+
+
+def test_options__refine_a_preset(image):
+    calm = build("strong", scale=1, flip=False, rotate=0, colour=0, hue=0)
+    np.testing.assert_array_equal(calm(image, None, 9)[0], centre_crop(image, PREPROCESS))
+    assert build("none", scale=0.5)(image, None, 9)[0].tobytes() != centre_crop(image, PREPROCESS).tobytes()
+
+
+def test_scale__keeps_at_least_that_share():
+    # Each pixel's value is its place, so that a crop's extent can be read off.
+    ramp = np.linspace(0, 1, 200, dtype=np.float32)
+    image = np.repeat(np.repeat(ramp[None, :, None], 200, axis=0), 3, axis=2)
+    one = augment.none(size=(64, 64), options=AugmentOptions(scale=0.5, aspect=1))
+    widths = [float(np.ptp(one(image, None, seed)[0])) for seed in range(200)]
+    assert 0.5**0.5 - 0.03 < min(widths) < 0.75
+    assert max(widths) > 0.95
+
+
+def test_aspect__follows_the_networks_input():
+    ramp = np.linspace(0, 1, 240, dtype=np.float32)
+    image = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], 0.5), axis=2).astype(np.float32)
+    one = augment.none(size=(40, 80), options=AugmentOptions(scale=0.2, aspect=1))
+    for seed in range(50):
+        crop = one(image, None, seed)[0]
+        assert np.ptp(crop[:, :, 1]) / np.ptp(crop[:, :, 0]) == pytest.approx(2, rel=0.15)
+
+
+def test_colour__changes_brightness_by_no_more_than_asked():
+    image = np.full((40, 40, 3), 100, np.uint8)
+    one = augment.none(size=(20, 20), options=AugmentOptions(colour=0.1))
+    means = [one(image, None, seed)[0].mean() for seed in range(200)]
+    assert min(means) >= 100 * 0.9 - 255 * 0.1 - 1
+    assert max(means) <= 100 * 1.1 + 255 * 0.1 + 1
+    assert np.ptp(means) > 20
+
+
+def test_hue__leaves_grey_images_without_a_warning(recwarn):
+    grey = np.full((40, 40, 1), 100, np.uint8)
+    one = build("none", hue=0.1)
+    for seed in range(10):
+        np.testing.assert_array_equal(one(grey, None, seed)[0], np.full((*SIZE, 1), 100))
+    assert not recwarn.list
+
+
+def test_import__asks_no_network(tmp_path):
+    # A stand-in for albumentations, which would ask for a newer version of itself right here.
+    stub = "import os, sys; sys.exit(0 if os.environ.get('NO_ALBUMENTATIONS_UPDATE') == '1' else 'it would ask')"
+    (tmp_path / "albumentations.py").write_text(stub)
+    environment = {name: value for name, value in os.environ.items() if name != "NO_ALBUMENTATIONS_UPDATE"}
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import graft.data.augment; sys.exit('not imported')"
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from graft.data import augment
+from graft.data.dataset import Batch, EpochSampler, ImageDataset, draw_seed, make_loader
+from graft.data.geometry import prepare_image
+from graft.data.options import AugmentOptions
+from graft.data.samples import Sample
+from graft.data.store import PixelStore
+from graft.errors import DataError
+from graft.preprocess import Preprocess
+
+SMALL = Preprocess(size=(16, 20))
+
+
+def collate(targets):
+    return {"label": torch.tensor(targets), "text": [str(target) for target in targets]}
+
+
+@pytest.fixture
+def build(fill):
+    """Return a data set of ten images."""
+    root = fill(*(f"{number}.png" for number in range(10)))
+    samples = [Sample(id=f"{number}.png", path=root / f"{number}.png", target=("x",)) for number in range(10)]
+
+    def make(preset: str | None = "basic", *, seed=0, preprocess=SMALL, samples=samples, **store) -> ImageDataset:
+        options = AugmentOptions()
+        augmentation = getattr(augment, preset)(size=preprocess.size, options=options) if preset else None
+        return ImageDataset(
+            samples,
+            list(range(len(samples))),
+            store=PixelStore(preprocess, **store),
+            task_collate=collate,
+            augmentation=augmentation,
+            seed=seed,
+        )
+
+    return make
+
+
+def pixels(dataset, epoch, *, workers=0, batch=3, shuffle=True, seed=0):
+    """Return the bytes of each sample in one epoch, by index, and the order."""
+    sampler = EpochSampler(len(dataset), seed=seed, shuffle=shuffle)
+    sampler.set_epoch(epoch)
+    found, order = {}, []
+    for one in make_loader(dataset, sampler, batch=batch, workers=workers, drop_last=False):
+        for image, index in zip(one.images, one.indices.tolist(), strict=True):
+            found[index] = image.numpy().tobytes()
+            order.append(index)
+    return found, order
+
+
+def test_batch__images_targets_and_indices(build):
+    dataset = build(None)
+    batch = dataset.batch([(0, 4), (0, 1)])
+    assert batch.images.shape == (2, 3, 16, 20)
+    assert batch.images.dtype == torch.uint8
+    assert batch.indices.tolist() == [4, 1]
+    assert batch.targets["label"].tolist() == [4, 1]
+    assert batch.targets["text"] == ["4", "1"]
+    assert len(batch) == 2
+
+
+def test_batch__evaluation_sees_what_prediction_sees(build):
+    dataset = build(None)
+    for index, sample in enumerate(dataset.samples):
+        image = dataset.batch([(7, index)]).images[0].permute(1, 2, 0).numpy()
+        np.testing.assert_array_equal(image, prepare_image(sample.path, SMALL))
+
+
+def test_batch__depths_are_mixed_in_0_to_1(build, tmp_path):
+    deep = np.full((24, 32), 65535 // 5, np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    Image.new("L", (32, 24), 51).save(tmp_path / "flat.png")
+    samples = [Sample(id=name, path=tmp_path / name, target=()) for name in ("deep.png", "flat.png")]
+    images = build(None, samples=samples).batch([(0, 0), (0, 1)]).images
+    assert images.dtype == torch.float32
+    torch.testing.assert_close(images, torch.full_like(images, 0.2))
+
+
+def test_batch__one_channel(build):
+    grey = Preprocess(size=(16, 20), mean=(0.5,), std=(0.5,))
+    assert build("basic", preprocess=grey).batch([(0, 0)]).images.shape == (1, 1, 16, 20)
+
+
+def test_batch__to_moves_everything():
+    batch = Batch(torch.zeros(2, 3, 4, 4), {"a": [torch.zeros(2)], "b": (torch.zeros(1), "name")}, torch.arange(2))
+    moved = batch.to("meta")
+    tensors = [moved.images, moved.targets["a"][0], moved.targets["b"][0], moved.indices]
+    assert all(tensor.device.type == "meta" for tensor in tensors)
+    assert moved.targets["b"][1] == "name"
+    assert batch.images.device.type == "cpu"
+
+
+@pytest.mark.parametrize("preset", ["flip", "basic", "strong"])
+def test_dataset__a_draw_is_a_function_of_seed_epoch_and_sample(build, preset):
+    reference, _ = pixels(build(preset), epoch=1)
+    assert pixels(build(preset), epoch=1, batch=7, shuffle=False)[0] == reference
+    assert pixels(build(preset), epoch=1, seed=5)[0] == reference, "the order is no part of it"
+    assert pixels(build(preset, cache_mb=0), epoch=1)[0] == reference
+    assert pixels(build(preset), epoch=2)[0] != reference
+    assert pixels(build(preset, seed=1), epoch=1)[0] != reference
+
+
+def test_dataset__a_draw_follows_the_sample_when_others_leave(build):
+    dataset = build("basic")
+    fewer = build("basic", samples=dataset.samples[3:])
+    np.testing.assert_array_equal(dataset.batch([(2, 3)]).images, fewer.batch([(2, 0)]).images)
+
+
+def test_loader__workers_change_nothing(build):
+    reference = pixels(build("strong"), epoch=3)
+    assert pixels(build("strong"), epoch=3, workers=2) == reference
+
+
+def test_loader__epochs_with_workers_that_stay(build):
+    dataset = build("basic")
+    sampler = EpochSampler(10, seed=0, shuffle=True)
+    loader = make_loader(dataset, sampler, batch=5, workers=1, drop_last=False)
+    seen = []
+    for epoch in (0, 1, 0):
+        sampler.set_epoch(epoch)
+        seen.append([(one.indices.tolist(), one.images.numpy().tobytes()) for one in loader])
+    assert seen[0] == seen[2] != seen[1]
+
+
+def test_loader__can_be_sent_to_a_process(build):
+    import pickle
+
+    dataset = build("strong")
+    other = pickle.loads(pickle.dumps(dataset))
+    np.testing.assert_array_equal(dataset.batch([(1, 2)]).images, other.batch([(1, 2)]).images)
+
+
+def test_loader__uses_no_global_random_state(build):
+    torch.manual_seed(3)
+    random.seed(3)
+    np.random.seed(3)
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    pixels(build("strong"), epoch=0)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before[1:]
+
+
+@pytest.mark.parametrize(("drop_last", "sizes"), [(True, [4, 4]), (False, [4, 4, 2])])
+def test_loader__last_batch(build, drop_last, sizes):
+    sampler = EpochSampler(10, seed=0, shuffle=False)
+    loader = make_loader(build(), sampler, batch=4, workers=0, drop_last=drop_last)
+    assert [len(one) for one in loader] == sizes
+    assert len(loader) == len(sizes)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_loader__a_file_that_is_gone_is_named_once(build, workers):
+    dataset = build("none", cache_mb=0)
+    dataset.samples[7].path.unlink()
+    with pytest.raises(DataError) as caught:
+        pixels(dataset, epoch=0, workers=workers)
+    text = str(caught.value)
+    assert text.count("7.png") == 1
+    assert "no such file [missing]" in text
+    assert "Traceback" not in text
+    assert caught.value.fix
+
+
+def test_dataset__targets_must_fit():
+    with pytest.raises(ValueError, match="0 samples, but 1 targets"):
+        ImageDataset([], [1], store=PixelStore(SMALL), task_collate=collate)
+
+
+def test_sampler__every_sample_once_in_an_order_of_seed_and_epoch():
+    def order(seed, epoch, shuffle=True):
+        sampler = EpochSampler(50, seed=seed, shuffle=shuffle)
+        sampler.set_epoch(epoch)
+        keys = list(sampler)
+        assert Counter(index for _, index in keys) == Counter(range(50))
+        assert {number for number, _ in keys} == {epoch}
+        return [index for _, index in keys]
+
+    assert order(0, 0) == order(0, 0)
+    assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
+    assert order(0, 3, shuffle=False) == list(range(50))
+
+
+def test_sampler__a_pass_that_has_started_keeps_its_epoch():
+    sampler = EpochSampler(3, seed=0, shuffle=False)
+    keys = iter(sampler)
+    sampler.set_epoch(1)
+    assert list(keys) == [(0, 0), (0, 1), (0, 2)]
+    assert len(sampler) == 3
+
+
+def test_draw_seed__differs_in_each_part():
+    seeds = {draw_seed(*parts) for parts in [(0, 1, "a"), (1, 0, "a"), (0, 1, "b"), (0, 11, "a"), (0, 1, "1/a")]}
+    assert len(seeds) == 5
+    assert all(0 <= seed < 2**64 for seed in seeds)
+    assert draw_seed(0, 0, "\udcff.png") == draw_seed(0, 0, "\udcff.png")
