@@ -220,7 +220,7 @@ def confusion_matrix(true: NDArray[np.int64], predicted: NDArray[np.int64], n_cl
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any], *, empty: float = 0.0) -> Floats:
     """`part / whole`, and `empty` where `whole` is 0."""
-    return np.divide(part, whole, out=np.full(np.shape(whole), empty), where=whole > 0)
+    return np.divide(part, whole, out=np.full(np.shape(whole), empty), where=whole > 0)  # type: ignore[no-any-return]
 
 
 def _mean_of_defined(values: Floats) -> Floats:

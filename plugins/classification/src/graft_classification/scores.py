@@ -33,7 +33,7 @@ def decide(scores: NDArray[np.float32], options: TaskOptions) -> NDArray[Any]:
     """Return what `(N, C)` scores say: class indices `(N,)`, or for multi-label a mask `(N, C)`."""
     if options.multi:
         # A score that is the threshold up to float32 counts: 0.3 in a recipe is not 0.3 in float32.
-        return scores >= np.float32(options.threshold)
+        return scores >= np.float32(options.threshold)  # type: ignore[no-any-return]
     return scores.argmax(axis=1)
 
 
@@ -48,4 +48,4 @@ def members(labels: NDArray[Any], n_classes: int) -> NDArray[np.bool_]:
     """Return which image is of which class, `(N, C)`, from either form of `truth` and `decide`."""
     if labels.ndim == 2:
         return labels
-    return labels[:, None] == np.arange(n_classes)
+    return labels[:, None] == np.arange(n_classes)  # type: ignore[no-any-return]

@@ -93,7 +93,7 @@ class ClassificationTask(Task):
         if self.options.multi:
             loss = -np.log(np.maximum(np.where(true, scores, 1 - scores), _SMALLEST))
             return loss.mean(axis=1)  # type: ignore[no-any-return]
-        return -np.log(np.maximum(scores[true], _SMALLEST))  # type: ignore[no-any-return]
+        return -np.log(np.maximum(scores[true], _SMALLEST))
 
     def caption(self, prediction: Scores, target: Any) -> str:
         """Return as in `cat 0.93 · true: dog`."""
