@@ -68,14 +68,18 @@ def writing(path: Path, *, needs: int | None = None) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def writing_folder(final: Path) -> Iterator[Path]:
+def writing_folder(final: Path, *, needs: int | None = None) -> Iterator[Path]:
     """Make a folder that becomes `final` when the block ends well, and disappears when it does not.
+
+    Args:
+        final: Its parent must exist.
+        needs: Bytes that will be written, where that is known: for the message about a full disk.
 
     Raises:
         TrainingError: When it cannot be written; an old `final` is then intact.
     """
     temporary = temporary_beside(final)
-    with _explained(final):
+    with _explained(final, needs):
         temporary.mkdir()
         try:
             yield temporary

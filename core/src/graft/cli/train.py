@@ -71,7 +71,11 @@ def register(app: typer.Typer, task: str) -> None:
         from graft.engine import train as engine
 
         if dry_run:
-            engine.dry_run(resolved, plugins=session.plugins, console=session.console)
+            found = engine.dry_run(resolved, plugins=session.plugins, console=session.console)
+            if session.json:
+                emit(
+                    {"dry_run": {"seconds": found.seconds, "bytes": found.bytes}, "warnings": session.console.warnings}
+                )
             return
         run = engine.train(resolved, plugins=session.plugins, out=out, name=name, console=session.console)
         if session.json:

@@ -79,11 +79,11 @@ class Checkpoints:
         torch.save(vars(state), buffer)
         data = buffer.getvalue()
         name = f"epoch-{state.epoch:04d}"
-        with atomic.writing_folder(self.folder / name) as folder:
-            atomic.write_bytes(folder / _STATE, data)
+        with atomic.writing_folder(self.folder / name, needs=len(data)) as folder:
+            (folder / _STATE).write_bytes(data)
             entry = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             manifest = {"format": FORMAT, "epoch": state.epoch, "files": {_STATE: entry}}
-            atomic.write_text(folder / _MANIFEST, json.dumps(manifest))
+            (folder / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
         self._point("last", name)
         if state.best_epoch == state.epoch:
             self._point("best", name)

@@ -76,27 +76,26 @@ def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
         plugins=experiment.plugins,
     )
     report = write_report(run, Material(task=experiment.task, outcomes=outcomes, prepared=experiment.prepared))
-    _say(experiment, run, metrics, baseline, console)
+    _say(experiment, metrics, baseline, console)
     console.say("Report", str(report))
+    verb = experiment.resolved.task.verb
+    console.say("Next", f"graft {verb} predict {run.path} IMAGES…   ·   graft {verb} export {run.path} --format onnx")
 
 
 def _say(
     experiment: Experiment,
-    run: Run,
     metrics: Mapping[str, Mapping[str, Any]],
     baseline: Mapping[str, Mapping[str, Any]],
     console: Console,
 ) -> None:
     split = "test" if "test" in metrics else "val"
-    verb = experiment.resolved.task.verb
     if split in metrics:
         name = experiment.recipe.train.monitor
         shown = [name, *[other for other in metrics[split] if other != name and "." not in other][:2]]
         values = ", ".join(f"{name} {_text(metrics[split][name])}" for name in shown if name in metrics[split])
         guess = baseline[split].get(str(name), {}).get("value")
-        against = f"; without looking {guess:.3f}" if guess is not None else ""
+        against = f"; {name} without looking at the images {guess:.3f}" if guess is not None else ""
         console.say("Done", f"{split}: {values}{against}")
-    console.say("Next", f"graft {verb} predict {run.path} IMAGES…   ·   graft {verb} export {run.path} --format onnx")
 
 
 def _text(value: Mapping[str, float | None]) -> str:

@@ -51,6 +51,8 @@ def fit(experiment: Experiment, run: Run, *, start: TrainingState | None, consol
                 start=finished,
                 optimizer_state=start.optimizer if start is not None else None,
                 scaler=scaler,
+                # Lightning does not clip gradients for a fused step in mixed precision.
+                fused=experiment.precision == "fp32" and experiment.device in ("cpu", "cuda"),
                 finish_epoch=recorder.finish_epoch,
                 progress=bar,
                 stopper=stopper,

@@ -79,6 +79,7 @@ class Learner(lightning.LightningModule):
         start: Number of epochs that are already finished.
         optimizer_state: What to go on from; None to begin.
         scaler: Of the gradients, in fp16.
+        fused: Whether the optimizer's step is one kernel.
         finish_epoch: Records an epoch; returns whether to stop.
         progress: Is told of each batch.
         stopper: Is asked at each batch.
@@ -95,6 +96,7 @@ class Learner(lightning.LightningModule):
         start: int,
         optimizer_state: dict[str, Any] | None,
         scaler: torch.amp.GradScaler | None,
+        fused: bool,
         finish_epoch: Callable[[Epoch, Learner], bool],
         progress: Progress,
         stopper: Stopper,
@@ -108,6 +110,7 @@ class Learner(lightning.LightningModule):
         self.finished = start
         self.optimizer_state = optimizer_state
         self.scaler = scaler
+        self.fused = fused
         self.finish_epoch = finish_epoch
         self.progress = progress
         self.stopper = stopper
@@ -126,9 +129,7 @@ class Learner(lightning.LightningModule):
             rates=learning_rates(strategy.pace, units(self.model)),
             weight_decay=strategy.regularise.weight_decay,
         )
-        # The fused step cannot be combined with clipping of scaled (fp16) gradients.
-        fused = self.device.type in ("cpu", "cuda") and self.recipe.train.precision != "fp16"
-        optimizer = torch.optim.AdamW(groups, fused=fused)
+        optimizer = torch.optim.AdamW(groups, fused=self.fused)
         if self.optimizer_state is not None:
             optimizer.load_state_dict(self.optimizer_state)
         return optimizer

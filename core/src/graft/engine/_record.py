@@ -83,7 +83,7 @@ class Recorder:
         parts.append(f"lr {epoch.rates['head']:.1e}")
         parts.append(f"{epoch.seconds:.0f} s" if epoch.seconds >= 1 else f"{epoch.seconds:.1f} s")
         if epoch.number == 1 and total > 1:
-            parts.append(f"about {_duration(epoch.seconds * (total - 1))} left")
+            parts.append(f"about {duration(epoch.seconds * (total - 1))} left")
         self.console.say("Epoch", "  ".join(parts))
 
 
@@ -107,7 +107,8 @@ def _row(epoch: Epoch, values: Mapping[str, Value]) -> dict[str, Any]:
     return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a length of time for people: `12 s`, `4 min`, `2 h 05 min`."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)

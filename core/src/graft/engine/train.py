@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from graft.console import Console
+from graft.engine._fit import fit
 from graft.engine._papers import papers
 from graft.engine._plan import say_plan
+from graft.engine._record import duration
 from graft.engine._seeds import undisturbed
 from graft.engine._setup import Experiment, set_up
 from graft.engine._signals import Stopped, stoppable
@@ -50,6 +54,58 @@ def train(resolved: ResolvedRecipe, *, plugins: Plugins, out: Path, name: str | 
         with run.locked():
             carry_out(experiment, run, start=None, console=console, stopper=stopper)
     return run
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a dry run found out.
+
+    Args:
+        seconds: Estimate of the whole training, validation included.
+        bytes: Estimate of the largest size of the run folder.
+    """
+
+    seconds: float
+    bytes: int
+
+
+def dry_run(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> Rehearsal:
+    """Check everything as `train` does, train and validate on two batches in a temporary folder, and write nothing.
+
+    Raises:
+        UserError: When something does not fit.
+        TrainingError: When the two batches cannot be trained on.
+    """
+    with undisturbed(), stoppable() as stopper, _nothing_written():
+        experiment = set_up(resolved, plugins=plugins, console=console)
+        say_plan(experiment, console)
+        with TemporaryDirectory(prefix="graft-") as folder:
+            small = _two_batches(experiment)
+            run = Run.create(Path(folder), name=None, default="dry-run", files=papers(small), plugins=plugins)
+            fit(small, run, start=None, console=Console(quiet=True), stopper=stopper)
+            row = run.history[0]
+            checkpoint = sum(file.stat().st_size for file in run.checkpoints.rglob("*") if file.is_file())
+    images = sum(len(experiment.prepared.split[split]) for split in ("train", "val"))
+    tried = sum(len(small.prepared.split[split]) for split in ("train", "val"))
+    seconds = experiment.recipe.train.epochs * row["seconds"] * images / tried
+    # The last and the best checkpoint, the next one while it is written, and the bundle.
+    found = Rehearsal(seconds=seconds, bytes=4 * checkpoint)
+    console.say("Dry run", f"about {duration(found.seconds)}, up to {found.bytes / 1e6:,.0f} MB; nothing was written")
+    return found
+
+
+def _two_batches(experiment: Experiment) -> Experiment:
+    """Return the experiment on the first samples alone, for one epoch."""
+    batch = experiment.recipe.train.batch
+    split = experiment.prepared.split
+    few = {"train": split["train"][: 2 * batch], "val": split["val"][:batch], "test": ()}
+    train = experiment.recipe.train.model_copy(update={"epochs": 1})
+    recipe = experiment.recipe.model_copy(update={"train": train})
+    return replace(
+        experiment,
+        prepared=replace(experiment.prepared, split=few),
+        resolved=replace(experiment.resolved, recipe=recipe),
+    )
 
 
 @contextmanager

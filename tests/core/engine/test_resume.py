@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forks import Child, fork
+from graft.console import Console
+from graft.engine.resume import resume
+from graft.engine.train import train as train_recipe
+from graft.errors import DataError, GraftError, RunError
+from graft.plugins import Plugins
+from graft.recipe import ResolvedRecipe
+from graft.runs.folder import Run
+from shades import Train, write_shades
+
+LONG = ("train.epochs=6", "train.batch=4")
+
+
+@pytest.fixture
+def begin(plugins: Plugins, recipe: Callable[..., ResolvedRecipe], tmp_path: Path) -> Callable[..., tuple[Child, Path]]:
+    """Begin the run `killed` in another process, and wait until `rows` of its epochs are recorded."""
+
+    def begin(*overrides: str, rows: int = 0) -> tuple[Child, Path]:
+        resolved = recipe(*LONG, *overrides)
+
+        def work() -> int:
+            try:
+                train_recipe(resolved, plugins=plugins, out=tmp_path, name="killed", console=Console(quiet=True))
+            except GraftError as error:
+                (tmp_path / "message").write_text(str(error))
+                return error.exit_code
+            return 0
+
+        child, path = fork(work), tmp_path / "killed"
+        deadline = time.monotonic() + 60
+        while not (path / "status.json").exists() or len(Run(path).history) < rows:
+            assert time.monotonic() < deadline, "the run never got there"
+            time.sleep(0.002)
+        return child, path
+
+    return begin
+
+
+@pytest.fixture
+def carry_on(plugins: Plugins) -> Callable[[Path], Run]:
+    return lambda path: resume(path, plugins=plugins, console=Console(quiet=True))
+
+
+def test_resume__killed_at_any_moment_ends_with_the_same_weights(begin: Any, carry_on: Any, train: Train) -> None:
+    begun = time.monotonic()
+    whole = train(*LONG)
+    length = time.monotonic() - begun
+    expected = whole.results["weights_sha256"]
+    draw = random.Random(0)
+    for _ in range(4):
+        child, path = begin()
+        time.sleep(draw.uniform(0, 0.8 * length))
+        child.kill()
+        if child.wait() == 0:
+            assert Run.open(path).status == "finished"
+        else:
+            assert Run.open(path).status == "interrupted", "its process is gone"
+        run = carry_on(path)
+        assert run.status == "finished"
+        assert run.results["weights_sha256"] == expected
+        assert run.results["metrics"] == whole.results["metrics"]
+        assert [_timeless(row) for row in run.history] == [_timeless(row) for row in whole.history]
+        assert not list(path.rglob(".tmp-*"))
+        shutil.rmtree(path)
+
+
+def test_resume__signals_end_in_good_order(begin: Any, carry_on: Any, train: Train, tmp_path: Path) -> None:
+    expected = train(*LONG, "train.epochs=15").results["weights_sha256"]
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        child, path = begin("train.epochs=15", rows=2)
+        child.kill(number)
+        assert child.wait() == code
+        assert json.loads((path / "status.json").read_text())["state"] == "interrupted"
+        message = (tmp_path / "message").read_text()
+        assert f"graft resume {path}" in message
+        assert "epochs of" in message
+        assert 2 <= len(Run(path).history) < 15
+        assert carry_on(path).results["weights_sha256"] == expected
+        shutil.rmtree(path)
+
+
+def test_resume__second_interrupt_ends_at_once(begin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A run that takes its time to end: the first Ctrl-C cannot be obeyed quickly.
+    monkeypatch.setattr(Run, "mark", lambda self, state, message=None: _slow_mark(self, state))
+    child, _ = begin("train.epochs=60", rows=1)
+    child.kill(signal.SIGINT)
+    time.sleep(0.3)
+    begun = time.monotonic()
+    child.kill(signal.SIGINT)
+    assert child.wait() == 130
+    assert time.monotonic() - begun < 1
+
+
+def test_resume__of_a_finished_run_changes_nothing(train: Train, carry_on: Any) -> None:
+    run = train()
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    carry_on(run.path)
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
+
+
+def test_resume__after_the_last_epoch_only_finishes(train: Train, carry_on: Any) -> None:
+    run = train()
+    expected = run.results
+    for name in ("results.json", "report.html"):
+        (run.path / name).unlink()
+    shutil.rmtree(run.bundle)
+    run.mark("interrupted")
+    history = run.history
+    again = carry_on(run.path)
+    assert again.history == history
+    assert again.results == expected
+    assert (again.bundle / "bundle.json").is_file()
+
+
+def test_resume__damaged_checkpoint_is_passed_over(train: Train, carry_on: Any, plugins: Plugins) -> None:
+    run = train(*LONG)
+    expected = run.results["weights_sha256"]
+    for state in run.checkpoints.glob("epoch-*/state.pt"):
+        content = bytearray(state.read_bytes())
+        content[len(content) // 2] ^= 1
+        state.write_bytes(content)
+    run.mark("interrupted")
+    console = Console(quiet=True)
+    assert resume(run.path, plugins=plugins, console=console).results["weights_sha256"] == expected
+    assert any("damaged" in warning for warning in console.warnings)
+
+
+def test_resume__works_where_the_folder_was_moved_to(train: Train, carry_on: Any, tmp_path: Path) -> None:
+    run = train(*LONG)
+    expected = run.results["weights_sha256"]
+    run.mark("interrupted")
+    shutil.rmtree(run.checkpoints / "epoch-0006", ignore_errors=True)
+    moved = run.path.rename(tmp_path / "elsewhere")
+    assert carry_on(moved).results["weights_sha256"] == expected
+
+
+def test_resume__refuses_other_data(train: Train, carry_on: Any, tmp_path: Path) -> None:
+    pictures = write_shades(tmp_path / "own")
+    run = train(f"data.train={pictures}")
+    run.mark("interrupted")
+    victim = next((pictures / "dark").iterdir())
+    shutil.copy(next((pictures / "light").iterdir()), victim)
+    with pytest.raises(DataError, match="not the data that"):
+        carry_on(run.path)
+
+
+def test_resume__refuses_a_run_that_is_at_work(begin: Any, carry_on: Any) -> None:
+    child, path = begin("train.epochs=200", rows=1)
+    try:
+        with pytest.raises(RunError, match=f"in use by process {child.pid} on "):
+            carry_on(path)
+    finally:
+        child.kill()
+        child.wait()
+
+
+def _timeless(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in ("seconds", "images_per_second")}
+
+
+def _slow_mark(run: Run, state: str) -> None:
+    (run.path / "status.json").write_text("{}")
+    if state == "interrupted":
+        for _ in range(100):
+            time.sleep(0.1)
