@@ -72,7 +72,7 @@ class Mistakes:
 
 
 def check(model: type[M], values: Mapping[str, Any]) -> tuple[M | None, list[Mistake]]:
-    """Return `values` as a `model`, or None and every mistake in them.
+    """Return `values` as a `model`, or None and every mistake in them; of a union each branch has its own.
 
     Nothing is converted but whole numbers to decimal ones: `"3"`, `3.0` and `true` are no whole numbers.
     """
@@ -80,16 +80,8 @@ def check(model: type[M], values: Mapping[str, Any]) -> tuple[M | None, list[Mis
         # Strict JSON is strict about numbers and texts, and takes a list where the model has a tuple.
         return model.model_validate_json(json.dumps(values, default=str), strict=True), []
     except ValidationError as error:
-        return None, list(_mistakes(model.model_json_schema(), error.errors(include_url=False), values))
-
-
-def _mistakes(schema: Node, errors: Iterable[ErrorDetails], values: Mapping[str, Any]) -> Iterator[Mistake]:
-    seen: set[Path] = set()
-    for error in errors:
-        mistake = _mistake(schema, error, values)
-        if mistake.path not in seen:  # each branch of a union has its own complaint
-            seen.add(mistake.path)
-            yield mistake
+        schema = model.model_json_schema()
+        return None, [_mistake(schema, one, values) for one in error.errors(include_url=False)]
 
 
 def _mistake(schema: Node, error: ErrorDetails, values: Mapping[str, Any]) -> Mistake:
@@ -164,7 +156,10 @@ def paths(schema: Node, node: Node, path: Path = ()) -> Iterator[Path]:
 def _elsewhere(schema: Node, key: str) -> str | None:
     """Return the hint that `key` belongs to another section."""
     places = [path for path in paths(schema, schema) if path[-1] == key]
-    return f"did you mean '{dotted(min(places, key=lambda path: len(path)))}'?" if places else None
+    if not places:
+        return None
+    shortest = min(places, key=len)
+    return f"did you mean '{dotted(shortest)}'?"
 
 
 def _only(known: list[str]) -> str:
