@@ -56,19 +56,23 @@ def learning_rates(history: Rows) -> Drawn | None:
     names = [name for name in history[-1] if name.startswith("lr.")] if history else []
     if not names:
         return None
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for name in names:
+        alike.setdefault(tuple(row.get(name) for row in history), []).append(name.removeprefix("lr."))
     figure = Figure(figsize=(9, 2.5), layout="constrained")
     axes = figure.subplots()
     styles = ("-", "--", "-.", ":")
     shades = matplotlib.colormaps["viridis"]
-    for index, name in enumerate(names):
-        colour = shades(0.85 * index / max(len(names) - 1, 1))
-        label = name.removeprefix("lr.")
-        _line(axes, history, name, label=label, color=colour, linestyle=styles[index % len(styles)], marker=".")
+    for index, groups in enumerate(alike.values()):
+        colour = shades(0.85 * index / max(len(alike) - 1, 1))
+        label = ", ".join(groups) if len(groups) < 3 else f"{groups[0]} … {groups[-1]}"
+        style = styles[index % len(styles)]
+        _line(axes, history, f"lr.{groups[0]}", label=label, color=colour, linestyle=style, marker=".")
     tops = [max(values) for name in names if (values := _positive(history, name))]
     if tops and max(tops) > 30 * min(tops):
         axes.set_yscale("log")
     axes.set_ylabel("learning rate")
-    axes.legend(frameon=False, fontsize=8, ncols=2, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     _over_epochs(axes)
     frozen = [name.removeprefix("lr.") for name in names if not _positive(history, name)]
     alt = "Learning rates by epoch. " + "; ".join(

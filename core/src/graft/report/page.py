@@ -82,7 +82,8 @@ class Page:
 class _Cell:
     text: str
     value: float | int | None = None
-    """The whole number behind a text that is rounded."""
+    """The exact number behind a text that is rounded."""
+    gap: bool = False
 
 
 def render(page: Page) -> str:
@@ -137,15 +138,24 @@ def _part(part: Part, names: Sequence[str], budget: _Budget) -> dict[str, Any]:
     rows = [[_cell(value) for value in row] for row in part.rows[:_MOST_ROWS]]
     return {
         "kind": "table",
-        "columns": part.columns if any(part.columns) else [],
+        "columns": _columns(part.columns, rows) if any(part.columns) else [],
         "rows": rows,
         "left_out": max(0, len(part.rows) - _MOST_ROWS),
     }
 
 
+def _columns(titles: Sequence[str], rows: Sequence[Sequence[_Cell]]) -> list[dict[str, Any]]:
+    """Return the titles with whether numbers stand below them."""
+    columns = zip(*rows, strict=True) if rows else ((),) * len(titles)
+    return [
+        {"title": title, "number": bool(cells) and all(cell.value is not None or cell.gap for cell in cells)}
+        for title, cells in zip(titles, columns, strict=True)
+    ]
+
+
 def _cell(value: Any) -> _Cell:
     if value is None or (isinstance(value, numbers.Real) and not math.isfinite(value)):
-        return _Cell("–")
+        return _Cell("–", gap=True)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return _Cell(as_text(str(value)))
     if isinstance(value, numbers.Integral):

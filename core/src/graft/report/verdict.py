@@ -55,17 +55,22 @@ def verdict(results: Mapping[str, Any], *, images: Mapping[str, int]) -> Verdict
     guess = results.get("baseline", {}).get(split, {}).get(name, {}).get("value")
     if guess is None:
         return Verdict(headline=headline, judgement=f"There is no baseline to compare with.{caveat}", tone="none")
-    tone, judgement = _compared(found, guess)
+    tone, judgement = _compared(found, guess, images.get(split, 0))
     return Verdict(headline=headline, judgement=f"{judgement}{caveat}", tone=tone)
 
 
-def _compared(found: Mapping[str, Any], guess: float) -> tuple[Tone, str]:
+def _compared(found: Mapping[str, Any], guess: float, images: int) -> tuple[Tone, str]:
     baseline = f"Guessing without looking at the images reaches {guess:.3f}"
     if found["value"] <= guess:
         return "bad", f"{baseline}: the model is no better than that."
     gain = f"{baseline}; the model is {found['value'] - guess:.3f} above that"
     if found["low"] is None:
         return "unsure", f"{gain}. How much of that is luck is not known: no interval was calculated."
+    if found["low"] == found["high"] == 1 and images:
+        return "good", (
+            f"{gain}. Resampling images that are all alike cannot show how uncertain that is: "
+            f"after {images} without an error, an error rate of {min(3 / images, 1):.0%} would still fit."
+        )
     if found["low"] > guess:
         return "good", f"{gain}, and so is the whole interval."
     return "unsure", f"{gain}, but the interval reaches down to it: on so few images that may be luck."
