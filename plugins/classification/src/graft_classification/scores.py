@@ -33,8 +33,8 @@ def decide(scores: NDArray[np.float32], options: TaskOptions) -> NDArray[Any]:
     """Return what `(N, C)` scores say: class indices `(N,)`, or for multi-label a mask `(N, C)`."""
     if options.multi:
         # A score that is the threshold up to float32 counts: 0.3 in a recipe is not 0.3 in float32.
-        return scores >= np.float32(options.threshold)  # type: ignore[no-any-return]
-    return scores.argmax(axis=1)
+        return scores >= np.float32(options.threshold)
+    return scores.argmax(axis=1)  # type: ignore[no-any-return]
 
 
 def truth(targets: Sequence[Any], n_classes: int, options: TaskOptions) -> NDArray[Any]:
