@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,3 +74,21 @@ def test_find_architecture__imports_no_torch() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_find_architecture__of_a_plugins_own_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "zoo_data").mkdir()
+    (tmp_path / "zoo_data" / "__init__.py").write_text("")
+    (tmp_path / "zoo_data" / "names.txt").write_text("# animals\nzebra\n\nresnet50\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    zoo = BackboneSpec(name="zoo", summary="Animals.", target="zoo:Zoo", index="zoo_data:names.txt")
+
+    class WithZoo:
+        def specs(self, kind: type[BackboneSpec]) -> dict[str, BackboneSpec]:
+            return {"zoo": zoo, **PLUGINS.specs(kind)}
+
+    plugins: Any = WithZoo()
+    assert find_architecture("zebra", plugins) == (zoo, "zebra")
+    assert find_architecture("resnet50", plugins)[0].name == "timm"
+    with pytest.raises(PluginError, match="did you mean 'zebra'"):
+        find_architecture("zebro", plugins)

@@ -111,24 +111,25 @@ def check(arch: str, *, size: int = 96) -> str | None:
 
 
 def _difference(model: Any, backbone: Backbone, channels: int, *, size: int = 96) -> str | None:
-    end = {}
-    hook = model.get_submodule(_end(model)).register_forward_hook(lambda module, args, out: end.update(out=out))
+    seen: list[Tensor] = []
+    hook = model.get_submodule(_end(model)).register_forward_hook(lambda module, args, out: seen.append(out))
 
     def features(x: Tensor) -> Tensor:
         model.forward_features(x)
-        return end["out"]
+        return seen.pop()
 
     def embedding(x: Tensor) -> Tensor:
-        vector = model.forward_head(model.forward_features(x), pre_logits=True)
+        vector: Tensor = model.forward_head(model.forward_features(x), pre_logits=True)
         return vector.flatten(1)
 
     was_training = backbone.training
-    model.eval(), backbone.eval()
+    model.eval()
+    backbone.eval()
     try:
         return differs(backbone, features=features, embedding=embedding, channels=channels, size=size)
     finally:
         hook.remove()
-        model.train(was_training), backbone.train(was_training)
+        backbone.train(was_training)
 
 
 def _config(arch: str) -> Any:
