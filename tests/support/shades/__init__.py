@@ -20,10 +20,12 @@ from graft.backbones.contract import Backbone, WeightsInfo
 from graft.data.samples import Catalogue, Sample
 from graft.errors import Problem
 from graft.evaluation.metrics import Metric
+from graft.model import Model
 from graft.plugins import BackboneSpec, HeadSpec, MetricSpec, PluginInfo, Plugins, TaskSpec
 from graft.plugins.discovery import core
 from graft.plugins.loading import LoadedPlugin, load
 from graft.preprocess import Preprocess
+from graft.recipe import Options
 from graft.runs.folder import Run
 from graft.tasks import Features, Head, Task
 
@@ -183,3 +185,11 @@ QUICK = {
     "evaluation.bootstrap": 20,
 }
 """A recipe that is carried out in a moment; `data.train` is left to say."""
+
+
+def small_model() -> Model:
+    """Return the network with a head for two classes."""
+    backbone = Source().build("bits")
+    classes = ("dark", "light")
+    task = Shades(classes=classes, options=Options())
+    return Model(backbone, Plain(info=backbone.info, classes=classes, options=Options(), task=task), "embedding")

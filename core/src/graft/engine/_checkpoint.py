@@ -1,8 +1,8 @@
 """Checkpoints that are whole or not there: one folder per epoch, with a manifest of digests.
 
 `checkpoints/epoch-0003/` holds `state.pt` (tensors and plain values, read with `weights_only=True`) and, written last,
-`manifest.json`. It is prepared under another name, forced to the disk and renamed. `last.json` and `best.json` say
-which folders count; the others are removed.
+`manifest.json`. It is prepared under another name, forced to the disk and renamed. `current.json` says which folder is
+the last and which the best; it is one file, so that the two can never disagree. All others are removed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from graft.safeload import load_checkpoint
 FORMAT = 1
 _STATE = "state.pt"
 _MANIFEST = "manifest.json"
+_CURRENT = "current.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,18 +79,16 @@ class Checkpoints:
         buffer = io.BytesIO()
         torch.save(vars(state), buffer)
         data = buffer.getvalue()
-        name = f"epoch-{state.epoch:04d}"
+        name = _name(state.epoch)
         with atomic.writing_folder(self.folder / name, needs=len(data)) as folder:
             (folder / _STATE).write_bytes(data)
             entry = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             manifest = {"format": FORMAT, "epoch": state.epoch, "files": {_STATE: entry}}
             (folder / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-        self._point("last", name)
-        if state.best_epoch == state.epoch:
-            self._point("best", name)
-        kept = {self._pointed("last"), self._pointed("best")}
+        current = {"last": name, "best": _name(state.best_epoch)}
+        atomic.write_text(self.folder / _CURRENT, json.dumps(current))
         for old in self.folder.glob("epoch-*"):
-            if old.name not in kept:
+            if old.name not in current.values():
                 shutil.rmtree(old, ignore_errors=True)
 
     def resume_from(self, warn: Callable[[str], None]) -> TrainingState | None:
@@ -108,7 +107,7 @@ class Checkpoints:
                 continue
             try:
                 state = self._load(name)
-                best = f"epoch-{state.best_epoch:04d}"
+                best = _name(state.best_epoch)
                 if best != name:
                     self._verify(best)
             except Corrupt as error:
@@ -154,16 +153,17 @@ class Checkpoints:
             raise Corrupt(f"{folder / _STATE}: damaged, its SHA-256 is not the one in {_MANIFEST}")
         return folder / _STATE
 
-    def _point(self, which: str, name: str) -> None:
-        atomic.write_text(self.folder / f"{which}.json", json.dumps({"checkpoint": name}))
-
     def _pointed(self, which: str) -> str | None:
         try:
-            name = json.loads((self.folder / f"{which}.json").read_text("utf-8"))["checkpoint"]
+            name = json.loads((self.folder / _CURRENT).read_text("utf-8"))[which]
         except (OSError, ValueError, KeyError, TypeError):
             return None
         # A name, never a path: a checkpoint is read from its own run alone.
         return name if isinstance(name, str) and Path(name).name == name else None
+
+
+def _name(epoch: int) -> str:
+    return f"epoch-{epoch:04d}"
 
 
 def weights_digest(state: dict[str, Tensor]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from graft import atomic
 from graft.console import Console
 from graft.engine._checkpoint import Checkpoints
 from graft.engine._papers import fingerprint
@@ -33,6 +34,7 @@ def resume(path: Path, *, plugins: Plugins, console: Console) -> Run:
         console.say("Done", f"{run.path}: already finished")
         return run
     with undisturbed(), stoppable() as stopper, run.locked():
+        atomic.sweep(run.path)
         experiment = set_up(run.recipe, plugins=plugins, console=console)
         _check_data(experiment, run)
         say_plan(experiment, console)
