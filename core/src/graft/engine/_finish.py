@@ -26,13 +26,12 @@ def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
         RunError: When the best checkpoint is damaged.
         TrainingError: When the disk refuses.
     """
-    recipe = experiment.recipe
     best = Checkpoints(run.checkpoints).best()
     last = run.history[-1]["epoch"]
     model = experiment.model
     model.load_state_dict(best.model)
-    if best.monitored[best.epoch - 1] is None:
-        console.warn(f"no value of {recipe.train.monitor} on a validation split: the last epoch's weights are used")
+    if experiment.prepared.split["val"] and best.monitored[best.epoch - 1] is None:
+        console.warn(f"no value of {experiment.monitor} on a validation split: the last epoch's weights are used")
     if not experiment.prepared.split["test"]:
         console.warn("no test split: the values on validation, which picked the epoch, are too good")
     outcomes: dict[str, Outcome] = {}
@@ -59,7 +58,7 @@ def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
     results = {
         "metrics": metrics,
         "baseline": baseline,
-        "monitor": recipe.train.monitor,
+        "monitor": experiment.monitor,
         "best_epoch": best.epoch,
         "epochs": last,
         "seconds": round(sum(row["seconds"] for row in run.history), 3),
@@ -90,10 +89,10 @@ def _say(
 ) -> None:
     split = "test" if "test" in metrics else "val"
     if split in metrics:
-        name = experiment.recipe.train.monitor
+        name = experiment.monitor
         shown = [name, *[other for other in metrics[split] if other != name and "." not in other][:2]]
         values = ", ".join(f"{name} {_text(metrics[split][name])}" for name in shown if name in metrics[split])
-        guess = baseline[split].get(str(name), {}).get("value")
+        guess = baseline[split].get(name, {}).get("value")
         against = f"; {name} without looking at the images {guess:.3f}" if guess is not None else ""
         console.say("Done", f"{split}: {values}{against}")
 

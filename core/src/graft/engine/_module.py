@@ -193,7 +193,8 @@ class Learner(lightning.LightningModule):
         tally = self._tally
         tally.val_loss = loss if tally.val_loss is None else tally.val_loss + loss
         tally.val_images += len(batch)
-        tally.predictions += self.model.head.decode(outputs, [tuple(batch.images.shape[-2:])] * len(batch))
+        height, width = batch.images.shape[-2:]
+        tally.predictions += self.model.head.decode(outputs, [(height, width)] * len(batch))
 
     def on_train_epoch_end(self) -> None:
         """Hand the epoch over to be recorded."""
@@ -219,7 +220,7 @@ class Learner(lightning.LightningModule):
 
     def _groups(self) -> list[dict[str, Any]]:
         optimizer = self.optimizers(use_pl_optimizer=False)
-        return optimizer.param_groups  # type: ignore[union-attr, no-any-return]
+        return optimizer.param_groups  # type: ignore[union-attr]
 
     def _check_loss(self) -> None:
         """Raise when the last batch's loss is not finite.

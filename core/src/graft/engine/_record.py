@@ -44,8 +44,8 @@ class Recorder:
             TrainingError: When the disk refuses.
         """
         values = self._measured(epoch)
-        monitor = self.experiment.recipe.train.monitor
-        value = values[monitor].value if monitor in values else None
+        monitored = values.get(self.experiment.monitor)
+        value = monitored.value if monitored is not None else None
         self.monitored.append(value if value is not None and math.isfinite(value) else None)
         self.run.append("metrics.jsonl", [json.dumps(_row(epoch, values))])
         scaler = learner.scaler
@@ -79,7 +79,7 @@ class Recorder:
             parts.append(f"val loss {epoch.val_loss:.3f}")
         if value is not None:
             best = max(known for known in (*self.monitored, value) if known is not None)
-            parts.append(f"val {self.experiment.recipe.train.monitor} {value:.3f} (best {best:.3f})")
+            parts.append(f"val {self.experiment.monitor} {value:.3f} (best {best:.3f})")
         parts.append(f"lr {epoch.rates['head']:.1e}")
         parts.append(f"{epoch.seconds:.0f} s" if epoch.seconds >= 1 else f"{epoch.seconds:.1f} s")
         if epoch.number == 1 and total > 1:

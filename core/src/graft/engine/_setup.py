@@ -71,6 +71,11 @@ class Experiment:
         """The complete recipe."""
         return self.resolved.recipe
 
+    @property
+    def monitor(self) -> str:
+        """The value that picks the best epoch."""
+        return self.recipe.train.monitor or self.resolved.task.monitor
+
     def samples(self, split: str) -> list[Sample]:
         """Return the samples of a split, in order."""
         return [self.prepared.catalogue.samples[index] for index in self.prepared.split[split]]
@@ -183,11 +188,11 @@ def _choose_workers(recipe: Recipe, device: str) -> int:
 
 def _check_monitor(experiment: Experiment) -> None:
     """Raise when the monitored value is none that will be measured. Known only by measuring: a metric names its own."""
-    monitor = experiment.recipe.train.monitor
+    monitor = experiment.monitor
     split = "val" if experiment.prepared.split["val"] else "train"
     truth, train = experiment.targets_of(split), experiment.targets_of("train")
     values = evaluate(experiment.metrics, experiment.task.baseline(truth, train), truth, bootstrap=0, seed=0)
-    if monitor is not None and monitor not in values:
+    if monitor not in values:
         hint = did_you_mean(monitor, values) or f"one of {', '.join(values)}"
         problem = Problem("train.monitor", f"'{monitor}' is not measured", hint)
         raise RecipeError("The recipe monitors a value that it does not measure", problems=[problem])
