@@ -139,13 +139,12 @@ def _open(stream: BinaryIO) -> Image.Image:
     stream.seek(-len(head), os.SEEK_CUR)
     if not head:
         raise BadImage("empty", "the file is empty")
+    found = [(name, plugin) for name, marks, plugin in _SIGNATURES if head.startswith(marks)]
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        name, plugin = "WEBP", WebPImagePlugin.WebPImageFile
-    else:
-        found = [(name, plugin) for name, marks, plugin in _SIGNATURES if head.startswith(marks)]
-        if not found:
-            raise BadImage("format", f"not one of {', '.join(FORMATS)}")
-        name, plugin = found[0]
+        found = [("WEBP", WebPImagePlugin.WebPImageFile)]
+    if not found:
+        raise BadImage("format", f"not one of {', '.join(FORMATS)}")
+    name, plugin = found[0]
     try:
         return plugin(stream)
     except _REFUSALS as error:
@@ -168,7 +167,7 @@ def _refusal(error: Exception) -> BadImage:
 def _upright(image: Image.Image) -> Image.Image:
     # Pillow has already turned a TIFF when it was loaded, and has removed the tag.
     try:
-        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION))
+        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
     except _REFUSALS:
         return image
     return image if turn is None else image.transpose(turn)

@@ -74,4 +74,4 @@ def _scaled(image: NDArray[Any], size: tuple[int, int], method: Image.Resampling
         for channel in range(image.shape[2])
     ]
     # Bicubic interpolation overshoots; pixels stay in their range, as they do with uint8.
-    return np.clip(np.stack(planes, axis=2), 0, 1)
+    return np.stack(planes, axis=2).clip(0, 1)
