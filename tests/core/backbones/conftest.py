@@ -15,16 +15,20 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class FakeHub:
-    """Serves `files`, `owner/name/file` to bytes, as the hub does; `asked` is every request."""
+    """Serves `files`, `owner/name/file` to bytes, as the hub does; `asked` is all requests; `hangs_up`: none is answered."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.hangs_up = False
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
                 hub.asked.append(f"{self.command} {self.path}")
+                if hub.hangs_up:
+                    self.close_connection = True
+                    return
                 repo, _, name = self.path.lstrip("/").partition("/resolve/main/")
                 data = hub.files.get(f"{repo}/{name}") if name else hub.files.get(self.path.lstrip("/"))
                 if data is None:

@@ -41,10 +41,20 @@ def test_hub_file__offline_asks_nobody(variable: str, fake_hub: Any, monkeypatch
 
 
 def test_hub_file__nobody_answers(fake_hub: Any) -> None:
+    fake_hub.server.shutdown()
     fake_hub.server.server_close()
     with pytest.raises(OfflineError, match="cannot be reached") as caught:
         hub_file("timm/tiny", ("model.safetensors",))
     assert "graft backbones import FILE" in str(caught.value)
+
+
+def test_hub_file__hub_hangs_up(fake_hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # the hub's library tries again, later and later
+    fake_hub.hangs_up = True
+    with pytest.raises(OfflineError, match="cannot be reached") as caught:
+        hub_file("timm/tiny", ("model.safetensors",))
+    assert "graft backbones import FILE" in str(caught.value)
+    assert fake_hub.asked
 
 
 def test_hub_file__what_the_hub_has_not(fake_hub: Any) -> None:

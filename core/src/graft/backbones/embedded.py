@@ -84,6 +84,8 @@ def _about(arch: str) -> dict[str, Any]:
     known = read_index(INDEX)
     if arch not in known:
         hint = did_you_mean(arch, known)
-        raise WeightsError(f"no embedded backbone '{arch}'" + (f": {hint}" if hint else ""), fix=f"one of {known}")
+        raise WeightsError(
+            f"no embedded backbone '{arch}'" + (f": {hint}" if hint else ""), fix=f"one of {', '.join(known)}"
+        )
     about: dict[str, Any] = json.loads((FOLDER / f"{arch}.json").read_text(encoding="utf-8"))
     return about

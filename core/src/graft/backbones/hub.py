@@ -68,7 +68,7 @@ def hub_file(repo: str, names: Sequence[str], *, arch: str | None = None) -> Pat
         raise WeightsError(f"hf-hub:{repo}: this is no name of a repository (owner/name)") from error
     except HfHubHTTPError as error:
         raise WeightsError(f"hf-hub:{repo}: the hub refused ({error})") from error
-    except OSError as error:
+    except (OSError, *HfHubHTTPError.__bases__) as error:  # the bases: errors of whichever HTTP library the hub's uses
         raise OfflineError(f"{what} cannot be reached ({error})", fix=_bring(what, arch)) from error
     raise WeightsError(f"hf-hub:{repo} has none of {', '.join(names)}")
 
