@@ -12,7 +12,7 @@ from graft_classification.scores import Scores
 from graft_classification.sections import MANY, most_confused, sections, top_confusions
 
 AWKWARD = (
-    "$x_1$",
+    "$\\nope{$",
     "<b>bold</b> & co",
     "a_very_long_class_name_without_any_end_at_all",
     "100 %\nsecond line",
@@ -68,12 +68,14 @@ def test_sections__awkward_names_are_drawn_as_they_are(labels: str) -> None:
             figure.figure.savefig(io.BytesIO(), format="svg")
     if not options.multi:
         shown = [label.get_text() for label in figures[0].figure.axes[0].get_yticklabels()]
-        assert shown[0] == "$x_1$"
+        assert shown[0] == "$\\nope{$"
         assert len(shown[2]) < len(AWKWARD[2])
 
 
-def test_confusion__nothing_sticks_out_of_the_picture() -> None:
-    found = sections(predictions_of(np.eye(5)), list(range(5)), classes=AWKWARD, options=TaskOptions())
+@pytest.mark.parametrize("names", [AWKWARD, ("cat", "dog")])
+def test_confusion__nothing_sticks_out_of_the_picture(names: tuple[str, ...]) -> None:
+    n = len(names)
+    found = sections(predictions_of(np.eye(n)), list(range(n)), classes=names, options=TaskOptions())
     figure = found[0].parts[0].figure
     figure.draw_without_rendering()
     for axes in figure.axes:
@@ -82,6 +84,14 @@ def test_confusion__nothing_sticks_out_of_the_picture() -> None:
         assert box.y0 >= 0
         assert box.x1 <= figure.bbox.x1
         assert box.y1 <= figure.bbox.y1
+
+
+def test_per_class__what_is_predicted_but_never_true_is_a_gap_not_a_failure() -> None:
+    rows = np.array([[0.9, 0.1], [0.2, 0.8]])
+    _, classes, _ = sections(predictions_of(rows), [0, 0], classes=("cat", "dog"), options=TaskOptions())
+    table = {row[0]: row[1:] for row in part(classes, Table).rows}
+    assert table["dog"][:5] == (0, 1, 0.0, None, None)
+    assert table["cat"][:5] == pytest.approx((2, 1, 1.0, 0.5, 2 / 3))
 
 
 def test_sections__many_classes_show_the_most_confused() -> None:
