@@ -7,11 +7,12 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
@@ -90,6 +91,7 @@ def picture(figure: Figure) -> str:
     """
     with matplotlib.rc_context({"svg.fonttype": "none", "text.parse_math": False}), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a glyph that this machine's font lacks is drawn by the reader's browser
+        _clean_ticks(figure)
         _literal(figure)
         figure.draw_without_rendering()  # makes the tick labels
         _literal(figure)
@@ -111,7 +113,24 @@ def _literal(figure: Figure) -> None:
     for text in figure.findobj(Text):
         if isinstance(text, Text):
             text.set_parse_math(text.get_text().startswith("$\\mathdefault{"))
-            text.set_text(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text.get_text()))
+            text.set_text(_clean(text.get_text()))
+
+
+def _clean_ticks(figure: Figure) -> None:
+    """Let formatters give clean text: they set the tick labels anew with each drawing."""
+
+    def cleaned(format_ticks: Callable[[Any], list[str]]) -> Callable[[Any], list[str]]:
+        return lambda values: [_clean(text) for text in format_ticks(values)]
+
+    for axis in figure.findobj(Axis):
+        if isinstance(axis, Axis):
+            for formatter in (axis.get_major_formatter(), axis.get_minor_formatter()):
+                formatter.format_ticks = cleaned(formatter.format_ticks)  # type: ignore[method-assign]
+
+
+def _clean(text: str) -> str:
+    """Return text without what no SVG may hold: control characters and half characters."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _line(axes: Axes, history: Rows, name: str, **style: Any) -> None:
