@@ -20,9 +20,10 @@ from pathlib import Path
 import timm
 import torch
 import torch.nn.functional as F
-from graft.data.generate import dead_leaves
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from graft.data.generate import dead_leaves
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TEMPERATURE = 0.2
@@ -30,7 +31,7 @@ WEIGHTS = Path(__file__).parents[1] / "core/src/graft/backbones/weights"
 
 
 def views(images: Tensor, size: int, draw: torch.Generator) -> Tensor:
-    """Return a random view `(B, 3, size, size)` of each of `images` `(B, 3, H, W)` 0…1: crop, turn, flip, colours."""
+    """Return a view `(B, 3, size, size)` of each image `(B, 3, H, W)` 0…1: crop, turn, flip, colours, blur, grain."""
     n = len(images)
 
     def uniform(low: float, high: float) -> Tensor:
@@ -63,7 +64,13 @@ def views(images: Tensor, size: int, draw: torch.Generator) -> Tensor:
     contrast = uniform(0.6, 1.4).view(n, 1, 1)
     level = crops.mean((1, 2, 3), keepdim=True).view(n, 1, 1)
     pixels = contrast * (colour @ crops.flatten(2) - level) + level * uniform(0.6, 1.4).view(n, 1, 1)
-    return pixels.view_as(crops).clamp(0, 1)
+    pixels = pixels.view_as(crops).clamp(0, 1)
+
+    # A worse camera, in each view another one: else the noise of an image would tell it from all others.
+    blurred = F.avg_pool2d(F.pad(pixels, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    pixels = torch.lerp(pixels, blurred, (uniform(-1, 1).clamp(min=0)).view(n, 1, 1, 1))
+    noise = torch.randn(pixels.shape, generator=draw) * (uniform(-0.06, 0.06).clamp(min=0)).view(n, 1, 1, 1)
+    return (pixels + noise).clamp(0, 1)
 
 
 def nt_xent(z: Tensor) -> Tensor:
