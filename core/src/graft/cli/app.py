@@ -52,7 +52,7 @@ class LazyGroup(TyperGroup):
         spec = session().plugins_or_core.commands().get(cmd_name)
         if spec is None:
             return None
-        panel = "Tasks: train, evaluate, predict, export" if isinstance(spec, TaskSpec) else "Commands"
+        panel = "Tasks: train, evaluate, predict, export" if isinstance(spec, TaskSpec) else "Other commands"
         return TyperCommand(cmd_name, help=spec.summary, rich_help_panel=panel)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

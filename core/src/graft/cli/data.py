@@ -11,7 +11,7 @@ from graft.cli.session import JsonFlag, QuietFlag, emit, refine
 from graft.errors import DataError, PluginError, UserError, did_you_mean
 from graft.plugins import Plugins, TaskSpec
 
-app = typer.Typer(no_args_is_help=True, help="Generate labelled sample images.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Generate labelled sample images.")
 
 
 @app.callback()

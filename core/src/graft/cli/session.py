@@ -77,11 +77,12 @@ def refine(*, json: bool = False, quiet: bool = False) -> Session:
 
 
 def emit(document: Mapping[str, Any]) -> None:
-    """Print the one JSON document on stdout. Paths become text; NaN and infinities, which JSON has not, null."""
+    """Print the one JSON document on stdout."""
     print(json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def plain(value: Any) -> Any:
+    """Return `value` as JSON can hold it: paths become text, and NaN and infinities, which JSON has not, None."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

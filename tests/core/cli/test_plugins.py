@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from commands import Graft
+from distributions import BROKEN, install, reader
+
+
+def test_list__shows_state_and_cause(graft: Graft, site: Path, work: Path) -> None:
+    install(site, "faulty", "import surely_not_installed", version="2.1")
+    install(site, "idle", reader("idle", module="idle"))
+    (work / "plugins.toml").write_text('disable = ["idle"]', encoding="utf-8")
+    result = graft("plugins", "list")
+    assert result.code == 0
+    lines = {line.split()[0]: line for line in result.out.splitlines() if line}
+    assert "on" in lines["core"].split()
+    assert "2 readers" in lines["core"]
+    assert "broken  it needs the module 'surely_not_installed', which is not installed" in lines["faulty"]
+    assert "off" in lines["idle"]
+    assert result.err.count("\n") == 1
+    assert "plugin faulty 2.1 is broken" in result.err
+
+
+def test_list__json_is_one_document(graft: Graft, site: Path) -> None:
+    install(site, "graft-a", reader("tiles", module="graft_a"), entry="a")
+    install(site, "graft-b", reader("tiles", module="graft_b"), entry="b")
+    document = json.loads(graft("plugins", "list", "--json").out)
+    assert {"core", "a", "b"} <= {plugin["name"] for plugin in document["plugins"]}
+    assert "a:tiles or b:tiles" in document["clashes"][0]
+    assert json.loads(graft("--json", "plugins", "list").out) == document
+
+
+def test_info__shows_where_it_comes_from_and_what_it_offers(graft: Graft, site: Path, work: Path) -> None:
+    install(site, "graft-zoo", reader("zebra", module="graft_zoo"), entry="zoo", version="2.5")
+    (work / "plugins.toml").write_text("[plugins.zoo]\ncages = 3\n", encoding="utf-8")
+    out = graft("plugins", "info", "zoo").out
+    for word in ("zoo 2.5", "graft-zoo", "MIT", "graft_zoo", "{'cages': 3}", "reader", "zebra", "Reads it."):
+        assert word in out
+
+
+def test_info__of_a_broken_plugin_has_the_trace(graft: Graft, site: Path) -> None:
+    install(site, "faulty", "1 / 0")
+    result = graft("plugins", "info", "faulty")
+    assert result.code == 0
+    assert "ZeroDivisionError" in result.out
+    assert "Traceback" in result.out
+    assert json.loads(graft("plugins", "info", "faulty", "--json").out)["state"] == "broken"
+
+
+def test_info__of_an_unknown_plugin_has_a_hint(graft: Graft) -> None:
+    result = graft("plugins", "info", "coree")
+    assert result.code == 2
+    assert "did you mean 'core'?" in result.err
+
+
+def test_list__twenty_broken_plugins(graft: Graft, site: Path) -> None:
+    for name, (code, _) in BROKEN.items():
+        install(site, name, code)
+    result = graft("plugins", "list")
+    assert result.code == 0
+    assert result.err.count(" is broken: ") == result.err.count("\n") == len(BROKEN)
+    for name, (_, cause) in BROKEN.items():
+        assert f"plugin {name} 1.0 is broken: " in result.err
+        assert cause in result.out

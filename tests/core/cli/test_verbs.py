@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import typer
+
+from graft.cli.verbs import task_app
+
+
+def test_task_app__has_the_verbs_of_every_task() -> None:
+    group = typer.main.get_command(task_app("classification"))
+    assert set(group.commands) == {"train", "evaluate", "predict", "export"}  # type: ignore[attr-defined]
