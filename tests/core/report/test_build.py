@@ -14,6 +14,7 @@ from graft.errors import RunError, TrainingError
 from graft.report.build import write_report
 from graft.report.material import Material
 from graft.report.rebuild import rebuild_report
+from graft.report.text import plain
 from tones import HOSTILE, finished_run
 
 _ALLOWED = """
@@ -78,9 +79,9 @@ def test_write_report__nothing_runs_and_nothing_is_loaded(hostile) -> None:
 def test_write_report__every_name_is_readable(hostile) -> None:
     run, *_, found = hostile
     for name in HOSTILE:
-        assert name in found.text
+        assert plain(name) in found.text
+    assert "\u202e" not in found.text, "a name that turns round the words behind it"
     assert run.path.name in found.text
-    assert "49" not in next(found.all("h1"), {}), "a template in a name is text"
 
 
 def test_write_report__numbers_are_those_of_results_json(hostile) -> None:

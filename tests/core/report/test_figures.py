@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from graft.report.figures import learning_curves, learning_rates, picture
+from graft.report.text import plain
 from tones import HOSTILE
 
 
@@ -32,10 +33,8 @@ def test_picture__names_as_they_are(name: str) -> None:
         if node.tag.endswith("}text")
     ]
     joined = "\n".join(texts)
-    for line in name.split("\n"):
-        shown = "".join(c for c in line if c >= " " and not "\ud800" <= c <= "\udfff")
-        for word in shown.split():
-            assert joined.replace("\ufffd", "").count(word) >= 3, (word, texts)
+    for word in plain(name).split():
+        assert joined.count(word) >= 3, (word, texts)
     assert "mathdefault" not in joined, "matplotlib's own tick labels stay typeset"
 
 
@@ -89,3 +88,13 @@ def test_learning_rates__same_ones_are_one_line() -> None:
     assert drawn is not None
     assert [line.get_label() for line in drawn.figure.axes[0].lines] == ["stem … stage2", "head"]
     assert learning_rates(rows({"train.loss": 1.0})) is None
+
+
+def test_learning_rates__frozen_parts_are_named() -> None:
+    drawn = learning_rates(rows({"lr.stem": 0.0, "lr.head": 1e-2}))
+    assert drawn is not None
+    stem, head = drawn.figure.axes[0].lines
+    assert stem.get_label() == "frozen: stem"
+    assert not len(stem.get_xdata())
+    assert list(head.get_ydata()) == [1e-2]
+    assert "not trained: stem" in drawn.alt

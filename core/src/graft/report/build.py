@@ -70,12 +70,7 @@ def _results(results: dict[str, Any]) -> list[Block]:
         if not values:
             blocks.append(Block(title=label, missing=f"There were no {label.lower()} images."))
             continue
-        guesses = baseline.get(split, {})
-        rows = {
-            name: (worded(name), found["value"], found["low"], found["high"], guesses.get(name, {}).get("value"))
-            for name, found in values.items()
-        }
-        columns = ("measure", "value", "95 % from", "to", "without looking")
+        columns, rows = _table(values, baseline.get(split, {}))
         table = Table(columns=columns, rows=[row for name, row in rows.items() if "." not in name])
         single = [row for name, row in rows.items() if "." in name]
         how = (
@@ -89,6 +84,22 @@ def _results(results: dict[str, Any]) -> list[Block]:
             every = Table(columns=columns, rows=single)
             blocks.append(Block(title=f"{label}: values of single classes", parts=[every], folded=True))
     return blocks
+
+
+def _table(values: dict[str, Any], guesses: dict[str, Any]) -> tuple[list[str], dict[str, list[Any]]]:
+    """Return columns, and a row per value by its name; there are no columns for intervals that nothing has."""
+    bounds = ("low", "high") if any(found["low"] is not None for found in values.values()) else ()
+    columns = ["measure", "value", *(("95 % from", "to") if bounds else ()), "without looking"]
+    rows = {
+        name: [
+            worded(name),
+            found["value"],
+            *(found[bound] for bound in bounds),
+            guesses.get(name, {}).get("value"),
+        ]
+        for name, found in values.items()
+    }
+    return columns, rows
 
 
 def _learning(results: dict[str, Any], history: list[dict[str, Any]]) -> list[Block]:
@@ -107,7 +118,7 @@ def _learning(results: dict[str, Any], history: list[dict[str, Any]]) -> list[Bl
         ],
     )
     if rates := learning_rates(history):
-        how = "How fast each part of the network was allowed to change; a part without a line was frozen."
+        how = "How fast each part of the network was allowed to change."
         blocks += _guarded("Learning rates", lambda: [Block(title="Learning rates", how_to_read=how, parts=[rates])])
     columns = list(dict.fromkeys(key for row in history for key in row if key.count(".") < 2 or key.startswith("lr.")))
     table = Table(columns=columns, rows=[[row.get(column) for column in columns] for row in history])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import math
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,10 +17,10 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from graft.report.sections import Figure as Drawn
+from graft.report.text import plain
 
 _INK, _DARK, _ORANGE, _GREY = "#222222", "#1f4e79", "#c8641e", "#8a8f98"
 _LARGEST_SVG = 600_000
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -67,6 +66,9 @@ def learning_rates(history: Rows) -> Drawn | None:
     for index, groups in enumerate(alike.values()):
         colour = shades(0.85 * index / max(len(alike) - 1, 1))
         label = ", ".join(groups) if len(groups) < 3 else f"{groups[0]} … {groups[-1]}"
+        if not _positive(history, f"lr.{groups[0]}"):
+            axes.plot([], [], " ", label=f"frozen: {label}")
+            continue
         style = styles[index % len(styles)]
         _line(axes, history, f"lr.{groups[0]}", label=label, color=colour, linestyle=style, marker=".")
     tops = [max(values) for name in names if (values := _positive(history, name))]
@@ -113,24 +115,19 @@ def _literal(figure: Figure) -> None:
     for text in figure.findobj(Text):
         if isinstance(text, Text):
             text.set_parse_math(text.get_text().startswith("$\\mathdefault{"))
-            text.set_text(_clean(text.get_text()))
+            text.set_text(plain(text.get_text()))
 
 
 def _clean_ticks(figure: Figure) -> None:
     """Let formatters give clean text: they set the tick labels anew with each drawing."""
 
     def cleaned(format_ticks: Callable[[Any], list[str]]) -> Callable[[Any], list[str]]:
-        return lambda values: [_clean(text) for text in format_ticks(values)]
+        return lambda values: [plain(text) for text in format_ticks(values)]
 
     for axis in figure.findobj(Axis):
         if isinstance(axis, Axis):
             for formatter in (axis.get_major_formatter(), axis.get_minor_formatter()):
                 formatter.format_ticks = cleaned(formatter.format_ticks)  # type: ignore[method-assign]
-
-
-def _clean(text: str) -> str:
-    """Return text without what no SVG may hold: control characters and half characters."""
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _line(axes: Axes, history: Rows, name: str, **style: Any) -> None:

@@ -11,9 +11,9 @@ from importlib import resources
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from graft.data.readers import as_text
 from graft.report.figures import picture
 from graft.report.sections import Figure, Gallery, Section, Table
+from graft.report.text import plain
 from graft.report.thumbnails import thumbnail
 from graft.report.verdict import Verdict
 
@@ -129,7 +129,7 @@ def _part(part: Part, names: Sequence[str], budget: _Budget) -> dict[str, Any]:
         shown = list(part.pictures)[: budget.take(len(part.pictures))]
         labels = names or [one.path.name for one in shown]
         pictures = [
-            {"source": thumbnail(one.path), "caption": one.caption, "name": as_text(name)}
+            {"source": thumbnail(one.path), "caption": one.caption, "name": name}
             for one, name in zip(shown, labels, strict=False)
         ]
         return {"kind": "gallery", "pictures": pictures, "left_out": len(part.pictures) - len(shown)}
@@ -157,7 +157,7 @@ def _cell(value: Any) -> _Cell:
     if value is None or (isinstance(value, numbers.Real) and not math.isfinite(value)):
         return _Cell("–", gap=True)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        return _Cell(as_text(str(value)))
+        return _Cell(str(value))
     if isinstance(value, numbers.Integral):
         return _Cell(str(value), int(value))
     number = float(value)
@@ -165,9 +165,16 @@ def _cell(value: Any) -> _Cell:
     return _Cell(f"{number:.3g}" if tiny_or_huge else f"{number:.3f}", number)
 
 
+def _shown(value: Any) -> Any:
+    """Return what is written into the page for a value; markup that a macro has made stays as it is."""
+    return plain(value) if type(value) is str else value
+
+
 @cache
 def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, finalize=_shown, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.from_string(resources.files("graft.report").joinpath("page.html.j2").read_text("utf-8"))
