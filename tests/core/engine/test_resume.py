@@ -83,7 +83,7 @@ def test_resume__signals_end_in_good_order(begin: Any, carry_on: Any, train: Tra
         child, path = begin("train.epochs=15", rows=2)
         child.kill(number)
         assert child.wait() == code
-        assert json.loads((path / "status.json").read_text())["state"] == "interrupted"
+        assert json.loads((path / "status.json").read_text())["status"] == "interrupted"
         message = (tmp_path / "message").read_text()
         assert f"graft resume {path}" in message
         assert "epochs of" in message
@@ -94,7 +94,7 @@ def test_resume__signals_end_in_good_order(begin: Any, carry_on: Any, train: Tra
 
 def test_resume__second_interrupt_ends_at_once(begin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # A run that takes its time to end: the first Ctrl-C cannot be obeyed quickly.
-    monkeypatch.setattr(Run, "mark", lambda self, state, message=None: _slow_mark(self, state))
+    monkeypatch.setattr(Run, "mark", lambda self, status, message=None: _slow_mark(self, status))
     child, _ = begin("train.epochs=60", rows=1)
     child.kill(signal.SIGINT)
     time.sleep(0.3)
@@ -171,8 +171,8 @@ def _timeless(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in ("seconds", "images_per_second")}
 
 
-def _slow_mark(run: Run, state: str) -> None:
+def _slow_mark(run: Run, status: str) -> None:
     (run.path / "status.json").write_text("{}")
-    if state == "interrupted":
+    if status == "interrupted":
         for _ in range(100):
             time.sleep(0.1)

@@ -10,7 +10,7 @@ import pytest
 
 from forks import fork
 from graft.errors import RunError, TrainingError
-from graft.runs.folder import Run, slug
+from graft.runs.folder import Run, check_place, slug
 
 FILES = {"recipe.toml": 'task = "shades"\n'}
 
@@ -69,10 +69,17 @@ def test_create__name_without_letters_is_refused(tmp_path: Path) -> None:
         create(tmp_path, "汉字/..")
 
 
-def test_create__where_nothing_can_be_written(tmp_path: Path) -> None:
+def test_check_place__where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(TrainingError, match="no run folder can be made"):
+    for out in (tmp_path / "file", tmp_path / "file" / "runs"):
+        with pytest.raises(RunError, match="file is a file"):
+            check_place(out, None)
+    with pytest.raises(RunError, match="no run folder can be made"):
         create(tmp_path / "file")
+    check_place(tmp_path / "new" / "runs", "name")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(RunError, match="may not be written"):
+        check_place(tmp_path / "new" / "runs", None)
 
 
 def test_open__says_what_is_there_instead(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from graft.engine._signals import Stopped, stoppable
 from graft.engine._work import carry_out
 from graft.errors import InterruptedRun
 from graft.plugins import Plugins
-from graft.runs.folder import Run, new_path
+from graft.runs.folder import Run, check_place
 
 if TYPE_CHECKING:
     from graft.recipe import ResolvedRecipe
@@ -43,12 +44,12 @@ def train(resolved: ResolvedRecipe, *, plugins: Plugins, out: Path, name: str | 
         TrainingError: When training started and cannot go on.
         InterruptedRun: On Ctrl-C or SIGTERM; the run can be resumed.
     """
-    if name is not None:
-        new_path(out, name)
+    check_place(out, name)
     with undisturbed(), stoppable() as stopper:
         with _nothing_written():
             experiment = set_up(resolved, plugins=plugins, console=console)
             say_plan(experiment, console)
+            _warn_of_a_full_disk(experiment, out, console)
         run = Run.create(out, name=name, default=_default_name(experiment), files=papers(experiment), plugins=plugins)
         console.say("Run", str(run.path))
         with run.locked():
@@ -106,6 +107,16 @@ def _two_batches(experiment: Experiment) -> Experiment:
         prepared=replace(experiment.prepared, split=few),
         resolved=replace(experiment.resolved, recipe=recipe),
     )
+
+
+def _warn_of_a_full_disk(experiment: Experiment, out: Path, console: Console) -> None:
+    weights = sum(tensor.nbytes for tensor in experiment.model.state_dict().values())
+    # AdamW keeps two numbers per weight. The last and the best checkpoint, the next one being written, and the bundle.
+    needed = (3 * 3 + 1) * weights
+    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        console.warn(f"{out}: the run may grow to {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free there")
 
 
 @contextmanager

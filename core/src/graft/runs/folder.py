@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from graft.recipe import ResolvedRecipe
     from graft.runs.predict import PredictedFile
 
-State = Literal["running", "interrupted", "failed", "finished"]
+Status = Literal["running", "interrupted", "failed", "finished"]
 
 _LOCK = ".lock"
 _NAME_LENGTH = 80
@@ -83,8 +83,8 @@ class Run:
             plugins: As for `Run`.
 
         Raises:
-            RunError: When a run of the given name exists.
-            TrainingError: When it cannot be written.
+            RunError: When a run of the given name exists, or no folder can be made there.
+            TrainingError: When the disk refuses.
         """
         final = new_path(out, name) if name else out / f"{time.strftime('%Y-%m-%d_%H%M%S')}-{slug(default)}"
         temporary = atomic.temporary_beside(final)
@@ -94,9 +94,7 @@ class Run:
             temporary.mkdir()
             (temporary / "checkpoints").mkdir()
         except OSError as error:
-            raise TrainingError(
-                f"{out}: no run folder can be made there ({error.strerror})", fix="choose another with --out"
-            ) from error
+            raise _no_place(out, error.strerror) from error
         run = cls(temporary, plugins=plugins)
         for file, text in files.items():
             atomic.write_text(temporary / file, text)
@@ -117,14 +115,14 @@ class Run:
                 return run
 
     @property
-    def status(self) -> State:
+    def status(self) -> Status:
         """What became of it; `interrupted` also for a run whose process is gone without a word."""
         recorded = self._status()
-        state: State = recorded["state"] if recorded.get("state") in get_args(State) else "interrupted"
+        status: Status = recorded["status"] if recorded.get("status") in get_args(Status) else "interrupted"
         here = recorded.get("host") == socket.gethostname()
-        if state == "running" and here and not atomic.alive(int(recorded.get("pid", 0))):
+        if status == "running" and here and not atomic.alive(int(recorded.get("pid", 0))):
             return "interrupted"
-        return state
+        return status
 
     @cached_property
     def recipe(self) -> ResolvedRecipe:
@@ -194,10 +192,10 @@ class Run:
 
         return Predictor.from_path(self.path, plugins=self.plugins).predict(paths, batch=batch)
 
-    def mark(self, state: State, *, message: str | None = None) -> None:
-        """Record in `status.json` what state the run is in, and which process says so."""
+    def mark(self, status: Status, *, message: str | None = None) -> None:
+        """Record in `status.json` what became of the run so far, and which process says so."""
         document = {
-            "state": state,
+            "status": status,
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "changed": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -253,6 +251,25 @@ class Run:
             return dict(json.loads((self.path / "status.json").read_text("utf-8")))
         except (OSError, ValueError):
             return {}
+
+
+def check_place(out: Path, name: str | None) -> None:
+    """Raise if a run cannot begin in `out`: known before the long work of reading the data.
+
+    Raises:
+        RunError: When `out` is a file or may not be written, or the given name is taken.
+    """
+    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    if not there.is_dir():
+        raise _no_place(out, f"{there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _no_place(out, f"{there} may not be written")
+    if name is not None:
+        new_path(out, name)
+
+
+def _no_place(out: Path, why: str | None) -> RunError:
+    return RunError(f"{out}: no run folder can be made there ({why})", fix="choose another folder with --out")
 
 
 def new_path(out: Path, name: str) -> Path:
