@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections import Counter
@@ -22,7 +23,7 @@ from graft.data.samples import SPLITS, Catalogue, PreparedData, Sample
 from graft.data.store import PixelStore
 from graft.evaluation.metrics import Metric
 from graft.model import Model
-from graft.plugins import BackboneSpec, HeadSpec, MetricSpec, PluginInfo, Plugins, TaskSpec
+from graft.plugins import BackboneSpec, Contribution, HeadSpec, MetricSpec, PluginInfo, Plugins, TaskSpec
 from graft.plugins.discovery import core
 from graft.plugins.loading import LoadedPlugin, load
 from graft.preprocess import Preprocess
@@ -167,8 +168,8 @@ class BlocksSource:
         return None
 
 
-def tones_plugins() -> Plugins:
-    """Return core's plugin and this one."""
+def tones_plugins(*more: Contribution) -> Plugins:
+    """Return core's plugin and this one, which offers `more`, too."""
     info = PluginInfo(name="tones", version="1.2", distribution="graft-tones", licence=None, source="x", hooks=())
     contributions = (
         TaskSpec(
@@ -192,6 +193,7 @@ def tones_plugins() -> Plugins:
         ),
         MetricSpec(name="share", summary="Share", target="tones:Share", tasks=("tones",)),
         BackboneSpec(name="blocks", summary="Blocks", target="tones:BlocksSource", index="tones:none.txt"),
+        *more,
     )
     loaded = load(core())
     assert isinstance(loaded, LoadedPlugin)
@@ -307,7 +309,7 @@ def finished_run(
         "metrics.jsonl": "".join(f"{json.dumps(row)}\n" for row in history),
         "recipe.toml": resolved.to_toml(),
         "environment.json": json.dumps({"versions": {"torch": "2"}, "command": ["graft", classes[0]]}),
-        "split.csv": _table(("id", "split"), [(samples[i].id, name) for name in SPLITS for i in split[name]]),
+        "split.csv": _table(("id", "split", "sha256"), [_recorded(samples[i]) for name in SPLITS for i in split[name]]),
         "bad_files.csv": _table(("id", "code", "reason"), [(f"{classes[0]}.png", "corrupt", "broken")]),
         "duplicates.csv": _table(("sha256", "id", "split"), [("ab", "1.png", "train"), ("ab", "2.png", "test")]),
         "status.json": json.dumps({"state": "finished"}),
@@ -320,6 +322,10 @@ def finished_run(
 
 def _plain(values: dict[str, float | None]) -> dict[str, float | None]:
     return {name: None if value is None or np.isnan(value) else value for name, value in values.items()}
+
+
+def _recorded(sample: Sample) -> tuple[str, str | None, str]:
+    return sample.id, sample.split, hashlib.sha256(sample.path.read_bytes()).hexdigest()
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

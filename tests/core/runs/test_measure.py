@@ -50,6 +50,17 @@ def test_measure_run__file_that_cannot_be_read_any_more(tmp_path: Path) -> None:
         measure_run(run, plugins=plugins, console=Console(quiet=True), device="cpu")
 
 
+def test_measure_run__images_that_have_changed(tmp_path: Path) -> None:
+    run, material, plugins = finished_run(tmp_path, CLASSES)
+    first, second = (sample.path for sample in material.outcomes["test"].samples[:2])
+    console = Console(quiet=True)
+    measure_run(run, plugins=plugins, console=console, device="cpu")
+    assert console.warnings == []
+    first.write_bytes(second.read_bytes())
+    measure_run(run, plugins=plugins, console=console, device="cpu")
+    assert console.warnings == [f"1 images have changed since the run was made: {first.name} …"]
+
+
 def labelled(folder: Path, labels: list[str]) -> Path:
     files = write_images(folder, len(labels), seed=5)
     with (folder / "more.csv").open("w", newline="") as stream:

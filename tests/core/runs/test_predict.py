@@ -84,6 +84,21 @@ def test_expand__folders_sorted_and_images_only(tmp_path: Path) -> None:
     assert list(expand([explicit])) == [explicit], "a file that is named is always taken"
 
 
+def test_expand__folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_images(tmp_path / "a", 1)
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    scan = os.scandir
+
+    def refusing(path: str) -> object:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)  # root may read everything
+    assert list(expand([tmp_path])) == [tmp_path / "a" / "00.png", closed]
+
+
 def test_expand__folder_without_images(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no image"):
         list(expand([tmp_path]))

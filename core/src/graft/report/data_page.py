@@ -40,7 +40,7 @@ def _counts(folder: Path, prepared: PreparedData | None, task: Task) -> Section:
         order = [name for name in task.classes if name in words]
         order += sorted(words.keys() - set(order))
         rows = [(word, *(per_split[split][word] for split in SPLITS), words[word]) for word in order]
-    total = ("all images", *(images[split] for split in SPLITS), images.total())
+    total: tuple[str | int, ...] = ("all images", *(images[split] for split in SPLITS), images.total())
     how = f"Divided {prepared.split_by}. " if prepared is not None else ""
     return Section(
         title="Images per class",

@@ -127,7 +127,7 @@ def _clean_ticks(figure: Figure) -> None:
     for axis in figure.findobj(Axis):
         if isinstance(axis, Axis):
             for formatter in (axis.get_major_formatter(), axis.get_minor_formatter()):
-                formatter.format_ticks = cleaned(formatter.format_ticks)  # type: ignore[method-assign]
+                formatter.format_ticks = cleaned(formatter.format_ticks)  # type: ignore[method-assign, assignment]
 
 
 def _line(axes: Axes, history: Rows, name: str, **style: Any) -> None:

@@ -40,7 +40,7 @@ def verdict(results: Mapping[str, Any], *, images: Mapping[str, int]) -> Verdict
             tone="none",
         )
     monitor = results.get("monitor")
-    name = monitor if monitor in metrics[split] else next(iter(metrics[split]))
+    name = str(monitor) if monitor in metrics[split] else next(iter(metrics[split]))
     found = metrics[split][name]
     count = f"{images[split]} " if images.get(split) else ""
     where = f"on {count}{'test' if split == 'test' else 'validation'} images"

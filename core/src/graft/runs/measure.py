@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -105,6 +106,8 @@ def measure_run(
         raise RunError(
             f"{run.path}: the run has no {split} split", fix=f"choose another --split, of {', '.join(SPLITS)}"
         )
+    if changed := _changed(run, samples):
+        console.warn(f"{len(changed)} images have changed since the run was made: {changed[0]} …")
     bundle = load_bundle(run.path, plugins=plugins)
     outcome = predict_samples(
         bundle,
@@ -227,12 +230,28 @@ def read_split(run: Run, catalogue: Catalogue) -> dict[str, list[int]]:
         DataError: When samples of the run are missing from the data.
     """
     places = {sample.id: index for index, sample in enumerate(catalogue.samples)}
-    with (run.path / "split.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        rows = [(row["id"], row["split"]) for row in csv.DictReader(file)]
+    rows = [(row["id"], row["split"]) for row in _split_rows(run)]
     missing = [Problem(name, "not in the data any more") for name, _ in rows if name not in places]
     if missing:
         raise DataError(f"{catalogue.root} is not the data that {run.path} was trained on", problems=missing)
     return {split: [places[name] for name, where in rows if where == split] for split in SPLITS}
+
+
+def _split_rows(run: Run) -> list[dict[str, str]]:
+    with (run.path / "split.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _changed(run: Run, samples: Sequence[Sample]) -> list[str]:
+    """Return the samples whose files are not what they were; one that is gone is found out when it is predicted."""
+    recorded = {row["id"]: row["sha256"] for row in _split_rows(run)}
+    there = (sample for sample in samples if sample.path.is_file())
+    return [sample.id for sample in there if recorded[sample.id] != _digest(sample.path)]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _known(catalogue: Catalogue, classes: Sequence[str]) -> list[Sample]:

@@ -144,25 +144,34 @@ class Predictor:
         stacked = stack_images(images)
         with torch.inference_mode():
             outputs = self._model(stacked.to(self.device))
-            return self._model.head.decode(outputs, [tuple(stacked.shape[-2:])] * len(images))
+            height, width = stacked.shape[-2:]
+            return self._model.head.decode(outputs, [(height, width)] * len(images))
 
 
 def expand(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield files as they are, and for each folder the images in it and below it, sorted by path.
 
+    A folder below that may not be read is yielded itself, so that it becomes a result with an error.
+
     Raises:
         UserError: When a folder holds no image.
     """
     for path in paths:
-        if not path.is_dir():
+        if path.is_dir():
+            yield from _images_in(path)
+        else:
             yield path
-            continue
-        found = False
-        for folder, folders, names in os.walk(path):
-            folders.sort()
-            for name in sorted(names):
-                if is_image(name):
-                    found = True
-                    yield Path(folder, name)
-        if not found:
-            raise UserError(f"{path}: no image in this folder or below it")
+
+
+def _images_in(root: Path) -> Iterator[Path]:
+    closed: list[Path] = []
+    found = False
+    for folder, folders, names in os.walk(root, onerror=lambda error: closed.append(Path(error.filename))):
+        folders.sort()
+        for name in sorted(names):
+            if is_image(name):
+                found = True
+                yield Path(folder, name)
+    yield from closed
+    if not found and not closed:
+        raise UserError(f"{root}: no image in this folder or below it")
