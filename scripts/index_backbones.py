@@ -21,7 +21,7 @@ from graft.backbones import timm_source
 from graft.errors import WeightsError
 
 INDEX = Path(__file__).parents[1] / "core/src/graft/backbones/timm.txt"
-LARGEST = 60_000_000
+LARGEST = 150_000_000
 """Parameters of the largest member that is compared; a group whose smallest one is larger is left out."""
 
 PATIENCE = 3

@@ -15,7 +15,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class FakeHub:
-    """Serves `files`, `owner/name/file` to bytes, as the hub does; `asked` is all requests; `hangs_up`: none is answered."""
+    """Serves `files`, `owner/name/file` to bytes, as the hub does, or hangs up; `asked` is all requests so far."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}

@@ -16,7 +16,7 @@ from graft.backbones.contract import Backbone, BackboneInfo, StageInfo
 from graft.preprocess import Preprocess
 
 _DROP = 1.5
-"""An output smaller than its input by more than this starts a stage; unpadded convolutions shrink maps by less."""
+"""An output smaller than its input by more than this starts a stage; convolutions without padding change less."""
 
 
 class CannotCut(Exception):
@@ -85,7 +85,7 @@ def plan(model: nn.Module, *, end: str, channels: int = 3, size: int = 224) -> C
     with torch.no_grad():
         for path, module in links[: last + 1]:
             y = _run(path, module, x)
-            if y.ndim != 4 or y.shape[2] != y.shape[3] or y.shape[2] > x.shape[2]:
+            if y.ndim != 4 or y.shape[2] != y.shape[3] or y.shape[2] > _DROP * x.shape[2]:
                 raise CannotCut(f"'{path}' gives no feature map (B, C, H, W), but {tuple(y.shape)}")
             steps.append(_Step(path, y.shape[1], x.shape[2] / y.shape[2]))
             x = y
