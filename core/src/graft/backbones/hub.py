@@ -46,6 +46,8 @@ def hub_file(repo: str, names: Sequence[str], *, arch: str | None = None) -> Pat
         RepositoryNotFoundError,
     )
 
+    # The bases are the errors of the HTTP library that this version of the hub's client uses.
+    unreachable = (OSError, *(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)))
     repo, _, revision = repo.partition("@")
     try:
         for name in names:
@@ -68,7 +70,7 @@ def hub_file(repo: str, names: Sequence[str], *, arch: str | None = None) -> Pat
         raise WeightsError(f"hf-hub:{repo}: this is no name of a repository (owner/name)") from error
     except HfHubHTTPError as error:
         raise WeightsError(f"hf-hub:{repo}: the hub refused ({error})") from error
-    except (OSError, *HfHubHTTPError.__bases__) as error:  # the bases: errors of whichever HTTP library the hub's uses
+    except unreachable as error:
         raise OfflineError(f"{what} cannot be reached ({error})", fix=_bring(what, arch)) from error
     raise WeightsError(f"hf-hub:{repo} has none of {', '.join(names)}")
 
