@@ -47,7 +47,10 @@ def hub_file(repo: str, names: Sequence[str], *, arch: str | None = None) -> Pat
     )
 
     # The bases are the errors of the HTTP library that this version of the hub's client uses.
-    unreachable = (OSError, *(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)))
+    unreachable: tuple[type[Exception], ...] = (
+        OSError,
+        *(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)),
+    )
     repo, _, revision = repo.partition("@")
     try:
         for name in names:
