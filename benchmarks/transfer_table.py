@@ -11,6 +11,8 @@ import itertools
 import json
 import os
 import statistics
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +38,11 @@ class Weights:
 
     def load(self, folder: Path) -> None:
         """Import the file into `$GRAFT_HOME` as a user would."""
-        from graft.cli import main_with
-
+        graft = Path(sys.executable).with_name("graft")
         values = [("--mean", self.mean), ("--std", self.std), ("--size", self.size), ("--upto", self.upto)]
         options = [str(part) for pair in values if pair[1] != "" for part in pair]
-        main_with(["backbones", "import", str(folder / self.file), "--name", self.name, "--arch", self.arch, *options])
+        command = [graft, "backbones", "import", folder / self.file, "--name", self.name, "--arch", self.arch, *options]
+        subprocess.run(command, check=True)
 
 
 WEIGHTS = (
@@ -51,8 +53,8 @@ WEIGHTS = (
         upto="stage3",
         mean=0.0,
         std=1.0,
-        size=224,
-        epochs=20,
+        size=160,
+        epochs=15,
     ),
     Weights(
         name="mobilenet-imagenet",
@@ -61,7 +63,7 @@ WEIGHTS = (
         mean=0.5,
         std=0.5,
         size=128,
-        epochs=15,
+        epochs=10,
     ),
 )
 

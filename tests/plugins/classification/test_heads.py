@@ -6,7 +6,7 @@ import torch
 
 from graft.backbones import BackboneInfo, StageInfo
 from graft.tasks import Features
-from graft_classification.heads import EmbeddingHead, LinearHead, MlpHead
+from graft_classification.heads import EmbeddingHead, LinearHead, MlpHead, Standardise
 from graft_classification.options import LinearOptions, MlpOptions, TaskOptions
 from graft_classification.task import ClassificationTask
 
@@ -74,9 +74,10 @@ def test_mlp__layers() -> None:
 
 def test_head__dropout_only_in_training() -> None:
     head = build(LinearHead, LinearOptions(dropout=0.5))
-    features = Features(embedding=torch.ones(4, 8))
-    assert len(head.train()(features, (8, 8)).unique(dim=0)) > 1
-    assert len(head.eval()(features, (8, 8)).unique(dim=0)) == 1
+    # Two rows, each twice: the batch's statistics alone tell no copies apart, dropout does.
+    features = Features(embedding=torch.tensor([[1.0] * 8, [3.0] * 8]).repeat(2, 1))
+    assert len(head.train()(features, (8, 8)).unique(dim=0)) > 2
+    assert len(head.eval()(features, (8, 8)).unique(dim=0)) == 2
 
 
 def test_prepare__balanced_weights_reach_the_loss() -> None:
@@ -100,3 +101,42 @@ def test_exported__traceable() -> None:
     x = torch.randn(2, 8)
     program = torch.export.export(Exported(), (x,))
     torch.testing.assert_close(program.module()(x)["scores"], Exported()(x)["scores"])
+
+
+def test_standardise__training_uses_the_batch_and_evaluation_the_mean_of_the_first_batches() -> None:
+    generator = torch.Generator().manual_seed(0)
+    batches = [torch.randn(16, 4, generator=generator) * 0.01 + 5 for _ in range(5)]
+    layer = Standardise(4, floor=0.0)
+    for batch in batches:
+        given = layer(batch)
+        torch.testing.assert_close(given.mean(dim=0), torch.zeros(4), atol=1e-3, rtol=0)
+        torch.testing.assert_close(given.std(dim=0), torch.ones(4), atol=1e-3, rtol=0)
+    torch.testing.assert_close(layer.mean, torch.stack([batch.mean(dim=0) for batch in batches]).mean(dim=0))
+    layer.eval()
+    everything = layer(torch.cat(batches))
+    torch.testing.assert_close(everything.std(dim=0), torch.ones(4), atol=0.2, rtol=0)
+
+
+def test_standardise__does_not_depend_on_the_scale() -> None:
+    x = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(Standardise(4)(x), Standardise(4)(1000 * x), atol=1e-4, rtol=1e-4)
+
+
+def test_standardise__a_dead_entry_is_not_blown_up() -> None:
+    layer = Standardise(4)
+    x = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+    x[:, 2] = 0
+    layer(x)
+    layer.eval()
+    x[:, 2] = 0.1
+    assert layer(x)[:, 2].abs().max() < 2
+
+
+def test_standardise__one_image_is_normalised_by_the_running_statistics() -> None:
+    layer = Standardise(4)
+    layer(torch.randn(16, 4, generator=torch.Generator().manual_seed(0)))
+    before = layer.mean.clone()
+    one = torch.ones(1, 4)
+    trained = layer(one)
+    assert torch.equal(layer.mean, before)
+    assert torch.equal(trained, layer.eval()(one))

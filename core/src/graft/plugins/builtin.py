@@ -86,7 +86,7 @@ def graft_strategies() -> list[StrategySpec]:
         StrategySpec(
             name="fixed",
             summary="The backbone is a fixed feature extractor; the head alone trains.",
-            recipe={"unfreeze": {"kind": "none"}, "pace": {"lr": 1e-3, "head": 1.0}},
+            recipe={"unfreeze": {"kind": "none"}},
         ),
     ]
 
