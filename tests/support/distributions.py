@@ -62,7 +62,7 @@ BROKEN = {
         "there is no hook 'graft_taks' (did you mean 'graft_tasks'?)",
     ),
     "unmarked-hook": (HEADER + "def graft_tasks():\n    return []\n", "graft_tasks is not marked @hookimpl"),
-    "hook-takes-arguments": (HEADER + "@hookimpl\ndef graft_tasks(config):\n    return []\n", "config"),
+    "hook-takes-arguments": (HEADER + "@hookimpl\ndef graft_tasks(config):\n    return []\n", "graft_tasks(config)"),
     "wrapper": (HEADER + "@hookimpl(wrapper=True)\ndef graft_tasks():\n    return (yield)\n", "is a wrapper"),
     "no-hooks": (HEADER, "has no hooks"),
     "from-the-future": (HEADER + "HOOK_API = 99\n", "hook API 99, and this Graft has 1: upgrade graft-core"),

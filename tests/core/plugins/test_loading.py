@@ -115,3 +115,12 @@ def test_load__api_must_be_a_number() -> None:
     result = load(Candidate(name="odd", source="odd", load=lambda: SimpleNamespace(HOOK_API="1")))
     assert isinstance(result, BrokenPlugin)
     assert "HOOK_API = 1" in result.cause
+
+
+def test_load__the_trace_shows_what_a_generator_gave(
+    site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(site, "yields-late", reader("late", module="yields_late").replace("return [", "yield from ["))
+    monkeypatch.setenv("GRAFT_TRACE_PLUGINS", "1")
+    load(candidate("yields-late"))
+    assert "plugin yields-late: graft_readers -> late (" in capsys.readouterr().err

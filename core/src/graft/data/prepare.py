@@ -21,7 +21,7 @@ from graft.data.readers._files import require_path
 from graft.data.samples import BadFile, Catalogue, DuplicateSet, PreparedData, Reader, Sample
 from graft.data.splits import divide
 from graft.data.store import PixelStore
-from graft.errors import DataError, Problem, did_you_mean
+from graft.errors import DataError, GraftError, Problem, did_you_mean
 from graft.plugins.descriptors import ReaderSpec
 from graft.recipe.schema import Data
 
@@ -47,15 +47,16 @@ def read(
     """
     train = Path(data.train).expanduser()
     require_path(train, "data.train")
+    passed_over: tuple[str, ...] = ()
     if reader is None:
-        reader, reason = _detected(train, takes, plugins)
+        reader, reason, passed_over = _detected(train, takes, plugins)
         options = None
     else:
         reason = "as the recipe says"
     built: Reader = plugins.target(reader)()
     options = options if options is not None else plugins.options(reader)()
     catalogue = built.read(train, options)
-    catalogue = replace(catalogue, notes=(f"read as '{reader.name}': {reason}", *catalogue.notes))
+    catalogue = replace(catalogue, notes=(f"read as '{reader.name}': {reason}", *passed_over, *catalogue.notes))
     for split, given in (("val", data.val), ("test", data.test)):
         if given is not None:
             path = Path(given).expanduser()
@@ -122,13 +123,24 @@ def prepare(catalogue: Catalogue, data: Data, *, task: Task, store: PixelStore, 
     )
 
 
-def _detected(path: Path, takes: str, plugins: Plugins) -> tuple[ReaderSpec, str]:
+def _detected(path: Path, takes: str, plugins: Plugins) -> tuple[ReaderSpec, str, tuple[str, ...]]:
+    """Return the one reader that knows `path`, why, and which readers could not be asked."""
     specs = {name: spec for name, spec in plugins.specs(ReaderSpec).items() if spec.gives == takes}
-    found = [(name, spec, reason) for name, spec in specs.items() if (reason := plugins.target(spec)().detect(path))]
+    found, passed_over = [], []
+    for name, spec in specs.items():
+        try:
+            reason = plugins.target(spec)().detect(path)
+        except Exception as error:  # a plugin's fault, which must not cost the readers of others
+            text = error.message if isinstance(error, GraftError) else f"{type(error).__name__}: {error}"
+            passed_over.append(f"reader '{name}' was not asked: {text}")
+            continue
+        if reason:
+            found.append((name, spec, reason))
     if not found:
         known = ", ".join(f"{name} ({spec.summary})" for name, spec in specs.items())
         raise DataError(
             f"data.train: {path} is nothing that a reader of {takes} knows",
+            problems=[Problem("", note) for note in passed_over],
             fix=f"name the reader with data.reader.kind=…; there are: {known}",
         )
     if len(found) > 1:
@@ -137,7 +149,7 @@ def _detected(path: Path, takes: str, plugins: Plugins) -> tuple[ReaderSpec, str
             problems=[Problem(name, reason) for name, _, reason in found],
             fix=f"choose one: data.reader.kind={found[0][0]}",
         )
-    return found[0][1], found[0][2]
+    return found[0][1], found[0][2], tuple(passed_over)
 
 
 def _with_split(catalogue: Catalogue, other: Catalogue, split: str) -> Catalogue:

@@ -19,7 +19,8 @@ from graft.plugins.descriptors import (
 )
 from graft.plugins.hookspecs import hookimpl
 from graft.plugins.loading import BrokenPlugin, PluginInfo
-from graft.plugins.manager import DisabledPlugin, Plugins, core_plugins, load_plugins
+from graft.plugins.manager import core_plugins, load_plugins
+from graft.plugins.registry import DisabledPlugin, Plugins
 
 __all__ = [
     "HOOKS",

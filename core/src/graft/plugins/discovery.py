@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -67,10 +68,7 @@ def installed() -> list[Candidate]:
 
 def local(files: Mapping[str, Path]) -> list[Candidate]:
     """Return one candidate per single-file plugin; `files` has their names."""
-    return [
-        Candidate(name=name, source=str(path), load=lambda path=path: _import_file(path))
-        for name, path in files.items()
-    ]
+    return [Candidate(name=name, source=str(path), load=partial(_import_file, path)) for name, path in files.items()]
 
 
 def _candidate(point: EntryPoint, fields: Mapping[str, str], *, shared: bool = False) -> Candidate:

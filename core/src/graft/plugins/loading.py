@@ -175,7 +175,7 @@ def _implementations(plugin: object) -> dict[str, Callable[[], object]]:
     try:
         manager.register(plugin)
     except pluggy.PluginValidationError as error:
-        raise Refused([str(error).strip().rpartition("\n")[2]]) from error
+        raise Refused(["; ".join(str(error).strip().splitlines()[1:])]) from error
     faults = []
     hooks: dict[str, Callable[[], object]] = {}
     for caller in manager.get_hookcallers(plugin) or ():

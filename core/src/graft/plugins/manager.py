@@ -1,215 +1,17 @@
-"""Everything that plugins offer, by kind and name, with its owner. Built by `load_plugins` and passed on."""
+"""Loads every plugin that is on, each by itself, beside core. Built by a function and passed on: nothing is global."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import redirect_stdout
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from graft.errors import GraftError, PluginError, did_you_mean
+from graft.errors import did_you_mean
 from graft.plugins import discovery
-from graft.plugins.descriptors import HOOKS, CommandSpec, Contribution, Descriptor, TaskSpec
+from graft.plugins.descriptors import TaskSpec
 from graft.plugins.discovery import CORE, Candidate
-from graft.plugins.loading import BrokenPlugin, LoadedPlugin, PluginInfo, Refused, broken, explain, load
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from graft.plugins.manifest import Choice
-
-D = TypeVar("D", bound=Contribution)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DisabledPlugin:
-    """A plugin that is installed and off; `why` says by whose wish."""
-
-    name: str
-    version: str | None
-    why: str
-
-
-@dataclass(frozen=True)
-class _Offer:
-    owner: PluginInfo
-    spec: Contribution
-
-    @property
-    def qualified(self) -> str:
-        return f"{self.owner.name}:{self.spec.name}"
-
-
-class Plugins:
-    """What the loaded plugins offer.
-
-    A name that two plugins offer belongs to neither: each is reached by its qualified name, `plugin:name`, and the bare
-    name is an error that says so. Core's own names cannot be taken: a plugin that tries is broken.
-
-    Args:
-        plugins: Those that work, core first.
-        broken: Those that do not.
-        off: Those that are switched off.
-        settings: `[plugins.<name>]` of `plugins.toml`.
-        notices: What else the user should know, one line each.
-        manifest: The `plugins.toml` that was found.
-
-    Attributes:
-        loaded: The plugins that work, core first.
-        broken: The plugins that do not, by name.
-        off: The plugins that are switched off, by name.
-        notices: What else the user should know, one line each.
-        manifest: The `plugins.toml` that was found.
-    """
-
-    def __init__(
-        self,
-        plugins: Sequence[LoadedPlugin],
-        *,
-        broken: Sequence[BrokenPlugin] = (),
-        off: Sequence[DisabledPlugin] = (),
-        settings: Mapping[str, Mapping[str, Any]] | None = None,
-        notices: Sequence[str] = (),
-        manifest: Path | None = None,
-    ) -> None:
-        self.loaded = tuple(plugin.info for plugin in plugins)
-        self.broken = tuple(broken)
-        self.off = tuple(off)
-        self.notices = tuple(notices)
-        self.manifest = manifest
-        self._settings = dict(settings or {})
-        self._offers = [_Offer(plugin.info, spec) for plugin in plugins for spec in plugin.contributions]
-        self._owners = {id(offer.spec): offer.owner for offer in self._offers}
-
-    def specs(self, kind: type[D]) -> Mapping[str, D]:
-        """Return all of `kind` by the name to use: the bare one, or the qualified one where two plugins clash."""
-        return _by_name((offer.spec.name, offer) for offer in self._of(kind))
-
-    def commands(self) -> Mapping[str, CommandSpec | TaskSpec]:
-        """Return everything that stands directly behind `graft`: the tasks by their verbs, and the commands."""
-        return _by_name(
-            (word, offer)
-            for kind in (TaskSpec, CommandSpec)
-            for offer in self._of(kind)
-            if (word := _command(offer.spec))
-        )
-
-    def contributions(self, plugin: PluginInfo) -> tuple[Contribution, ...]:
-        """Return what one plugin offers."""
-        return tuple(offer.spec for offer in self._offers if offer.owner is plugin)
-
-    def find(self, kind: type[D], name: str) -> D:
-        """Return the one of `kind` called `name` or `plugin:name`.
-
-        Raises:
-            PluginError: When nobody offers it, two plugins do, or the plugin that is named is broken or off.
-        """
-        offers = list(self._of(kind))
-        matching = [offer for offer in offers if name in (offer.spec.name, offer.qualified)]
-        if len(matching) == 1:
-            return cast(D, matching[0].spec)
-        if matching:
-            raise self._clash(kind, name, matching)
-        raise self._missing(kind, name)
-
-    def owner(self, spec: Contribution) -> PluginInfo:
-        """Return the plugin that offers `spec`, which came from this object."""
-        return self._owners[id(spec)]
-
-    def target(self, spec: Descriptor) -> Any:
-        """Import and return what `spec.target` names.
-
-        Raises:
-            PluginError: When something that it requires is not installed, or its code cannot be imported.
-        """
-        for module, install in spec.requires.items():
-            if not _importable(module):
-                message = f"{self._described(spec)} needs the module {module!r}, which is not installed"
-                raise PluginError(message, fix=install)
-        return self._imported(spec, spec.target)
-
-    def options(self, spec: Descriptor) -> type[BaseModel]:
-        """Return the model that checks the options of `spec`: its own, or one that allows none.
-
-        Raises:
-            PluginError: When its code cannot be imported.
-        """
-        if spec.options is None:
-            from graft.recipe.schema import Options
-
-            return Options
-        return cast("type[BaseModel]", self._imported(spec, spec.options))
-
-    def settings(self, plugin: str) -> Mapping[str, Any]:
-        """Return `[plugins.<plugin>]` of `plugins.toml`; empty when there is none."""
-        return self._settings.get(plugin, {})
-
-    def clashes(self) -> Iterator[str]:
-        """Yield one line for each name that two plugins offer, with the spellings that reach either."""
-        for kind in HOOKS.values():
-            offers = list(self._of(kind))
-            for name in sorted({offer.spec.name for offer in offers}):
-                rivals = [offer for offer in offers if offer.spec.name == name]
-                if len(rivals) > 1:
-                    yield str(self._clash(kind, name, rivals)).replace("\nFix: ", ": ")
-
-    def warnings(self) -> Iterator[str]:
-        """Yield one line for each broken plugin, and the notices."""
-        for plugin in self.broken:
-            yield f"plugin {plugin} is broken: {plugin.cause} (run: graft doctor)"
-        yield from self.notices
-
-    def _of(self, kind: type[Contribution]) -> Iterator[_Offer]:
-        return (offer for offer in self._offers if isinstance(offer.spec, kind))
-
-    def _described(self, spec: Contribution) -> str:
-        return f"{spec.kind} {spec.name!r} of plugin {self.owner(spec)}"
-
-    def _imported(self, spec: Descriptor, target: str) -> Any:
-        module_name, _, path = target.partition(":")
-        found: Any = None
-        try:
-            with redirect_stdout(sys.stderr):  # stdout is the command's own
-                found = importlib.import_module(module_name)
-            for attribute in path.split("."):
-                found = getattr(found, attribute)
-        except (GraftError, KeyboardInterrupt):
-            raise
-        except (Exception, SystemExit) as error:
-            message = f"{self._described(spec)} cannot be used: {target}: {explain(error, importing=module_name)}"
-            name = self.owner(spec).name
-            raise PluginError(
-                message, fix=f"mend or upgrade {name}; `graft plugins info {name}` says what it is"
-            ) from error
-        return found
-
-    def _clash(self, kind: type[Contribution], name: str, offers: Sequence[_Offer]) -> PluginError:
-        owners = " and ".join(_installed_as(offer.owner) for offer in offers)
-        spellings = " or ".join(offer.qualified for offer in offers)
-        return PluginError(f"{kind.kind} {name!r} is offered by {owners}", fix=f"write {spellings}")
-
-    def _missing(self, kind: type[Contribution], name: str) -> PluginError:
-        """Return the error for a name that nobody offers, with the most likely reason."""
-        plugin = name.partition(":")[0] if ":" in name else name
-        for faulty in self.broken:
-            if faulty.name == plugin:
-                message = f"{kind.kind} {name!r} cannot be used: plugin {faulty} is broken: {faulty.cause}"
-                return PluginError(message, fix="graft doctor")
-        for disabled in self.off:
-            if disabled.name == plugin:
-                message = f"{kind.kind} {name!r} cannot be used: plugin {disabled.name!r} is off, {disabled.why}"
-                return PluginError(message, fix=f"switch {disabled.name!r} on")
-        known = self.specs(kind)
-        hint = did_you_mean(name, known)
-        message = f"there is no {kind.kind} {name!r}" + (f" ({hint})" if hint else "")
-        message += f"; there are {', '.join(sorted(known))}" if known else ""
-        if self.broken and hint is None:
-            message += f"; it may belong to a plugin that is broken: {', '.join(str(b) for b in self.broken)}"
-        return PluginError(message, fix="graft doctor" if self.broken and hint is None else "graft plugins list")
+from graft.plugins.loading import BrokenPlugin, LoadedPlugin, Refused, broken, load
+from graft.plugins.manifest import Choice, choose
+from graft.plugins.registry import DisabledPlugin, Plugins, command_of
 
 
 def load_plugins(*, start: Path | None = None, names: Sequence[str] | None = None) -> Plugins:
@@ -222,36 +24,30 @@ def load_plugins(*, start: Path | None = None, names: Sequence[str] | None = Non
     Raises:
         PluginError: When `plugins.toml` is not valid.
     """
-    from graft.plugins.manifest import choose
-
     choice = choose(start=start or Path.cwd(), names=names)
     candidates = [*discovery.installed(), *discovery.local(choice.local)]
-    loaded: list[LoadedPlugin] = []
+    core = _core()
+    usable = [core]
     faulty: list[BrokenPlugin] = []
     off: list[DisabledPlugin] = []
-    seen: set[str] = {CORE}
+    names_taken = {CORE}
     for candidate in candidates:
         if why := choice.refuses(candidate.name):
             off.append(DisabledPlugin(name=candidate.name, version=candidate.version, why=why))
             continue
-        if candidate.name in seen:
+        if candidate.name in names_taken:
             result: LoadedPlugin | BrokenPlugin = broken(candidate, Refused([f"the name {candidate.name!r} is taken"]))
         else:
             result = load(candidate)
-        seen.add(candidate.name)
+        if isinstance(result, LoadedPlugin) and (conflicts := list(_conflicts(core, result))):
+            result = broken(result.info, Refused(conflicts))
+        names_taken.add(candidate.name)
         if isinstance(result, LoadedPlugin):
-            loaded.append(result)
+            usable.append(result)
         else:
             faulty.append(result)
-    core = _core()
-    usable = []
-    for plugin in loaded:
-        if conflicts := list(_conflicts(core, plugin)):
-            faulty.append(broken(plugin.info, Refused(conflicts)))
-        else:
-            usable.append(plugin)
     return Plugins(
-        [core, *usable],
+        usable,
         broken=sorted(faulty, key=lambda plugin: plugin.name),
         off=off,
         settings=choice.settings,
@@ -272,50 +68,20 @@ def _core() -> LoadedPlugin:
     return loaded
 
 
-def _by_name(offers: Iterable[tuple[str, _Offer]]) -> dict[str, Any]:
-    by_name: dict[str, list[_Offer]] = {}
-    for name, offer in offers:
-        by_name.setdefault(name, []).append(offer)
-    names: dict[str, Any] = {}
-    for name, rivals in by_name.items():
-        if len(rivals) == 1:
-            names[name] = rivals[0].spec
-        else:
-            names |= {f"{rival.owner.name}:{name}": rival.spec for rival in rivals}
-    return names
-
-
-def _command(spec: Contribution) -> str | None:
-    if isinstance(spec, TaskSpec):
-        return spec.verb
-    return spec.name if isinstance(spec, CommandSpec) else None
-
-
 def _conflicts(core: LoadedPlugin, plugin: LoadedPlugin) -> Iterator[str]:
     """Yield what a plugin offers under a name that is core's own, or that it gives to two commands of its own."""
     own = {(spec.kind, spec.name) for spec in core.contributions}
-    own_commands = {_command(spec) for spec in core.contributions}
+    own_commands = {command_of(spec) for spec in core.contributions}
     words: set[str] = set()
     for spec in plugin.contributions:
         if (spec.kind, spec.name) in own:
             yield f"it offers the {spec.kind} {spec.name!r}, which is core's own: it must use another name"
         if isinstance(spec, TaskSpec) and spec.verb in own_commands:
             yield f"the verb {spec.verb!r} of its task {spec.name!r} is a command of core's: it must use another verb"
-        if (word := _command(spec)) is not None:
+        if (word := command_of(spec)) is not None:
             if word in words:
                 yield f"two of its tasks and commands are both called `graft {word}`"
             words.add(word)
-
-
-def _importable(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
-
-
-def _installed_as(owner: PluginInfo) -> str:
-    return f"{owner.distribution} {owner.version}" if owner.distribution else owner.source
 
 
 def _notices(choice: Choice, candidates: Sequence[Candidate]) -> list[str]:
