@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,7 +183,7 @@ def _making(results: dict[str, Any], environment: dict[str, Any], bundle: dict[s
         ("epoch that was kept", results.get("best_epoch")),
         ("seconds of training", results.get("seconds")),
         ("SHA-256 of the weights", results.get("weights_sha256")),
-        ("command", " ".join(map(str, environment.get("command", [])))),
+        ("command", shlex.join(map(str, environment.get("command", [])))),
     ]
     rows = [(name, value) for name, value in facts if value not in (None, "")]
     single = {key: value for key, value in environment.items() if key != "command"}

@@ -138,7 +138,7 @@ def _part(part: Part, names: Sequence[str], budget: _Budget) -> dict[str, Any]:
     rows = [[_cell(value) for value in row] for row in part.rows[:_MOST_ROWS]]
     return {
         "kind": "table",
-        "columns": _columns(part.columns, rows) if any(part.columns) else [],
+        "columns": _columns(part.columns, rows),
         "rows": rows,
         "left_out": max(0, len(part.rows) - _MOST_ROWS),
     }
