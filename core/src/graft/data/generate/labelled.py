@@ -46,13 +46,13 @@ class Look:
 
 LOOKS: Mapping[str, Look] = {
     "source": Look(
-        fine=(0.8, 1.4),
+        fine=(0.8, 1.5),
         saturation=(0.3, 1),
-        contrast=(0.3, 0.9),
-        blur=(0, 0.6),
-        noise=(0, 0.03),
-        shade=0.3,
-        spots=(0, 2),
+        contrast=(0.25, 0.9),
+        blur=(0, 0.8),
+        noise=(0, 0.04),
+        shade=0.4,
+        spots=(0, 3),
     ),
     "target": Look(
         fine=(1.1, 1.7),
@@ -104,7 +104,7 @@ def _bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
 def counts(per_class: int) -> Mapping[str, Mapping[str, int]]:
     """Return how many images of each class each split of each part has, for `per_class` target images to train on."""
     return {
-        "source": {"train": 4 * per_class, "val": per_class, "test": per_class},
+        "source": {"train": 6 * per_class, "val": per_class, "test": per_class},
         "target": {"train": per_class, "val": max(2, per_class // 2), "test": 40},
     }
 
