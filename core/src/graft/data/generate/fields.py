@@ -29,10 +29,10 @@ def power_noise(rng: np.random.Generator, size: int, *, alpha: float, count: int
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :])
     frequency[0, 0] = np.inf  # no constant part
     spectrum = np.fft.rfft2(rng.standard_normal((count, size, size), dtype=np.float32)) * frequency**-alpha
-    noise = np.fft.irfft2(spectrum, s=(size, size)).astype(np.float32)
+    noise: NDArray[np.float32] = np.fft.irfft2(spectrum, s=(size, size)).astype(np.float32)
     noise -= noise.mean(axis=(1, 2), keepdims=True)
-    spread: NDArray[np.float32] = noise.std(axis=(1, 2), keepdims=True)
-    return noise / np.maximum(spread, 1e-6)
+    noise /= noise.std(axis=(1, 2), keepdims=True)
+    return noise
 
 
 def turned(y: Field, x: Field, angle: float) -> tuple[Field, Field]:
@@ -43,7 +43,7 @@ def turned(y: Field, x: Field, angle: float) -> tuple[Field, Field]:
 
 def grating(x: Field, *, waves: float, phase: float = 0.0, sharp: bool = False) -> Field:
     """Return stripes across `x` from -1 to 1: `waves` of them over the plane's width, sine or hard-edged."""
-    wave = np.sin(np.float32(np.pi * waves) * x + np.float32(phase))
+    wave: Field = np.sin(np.float32(np.pi * waves) * x + np.float32(phase))
     return np.sign(wave) if sharp else wave
 
 
@@ -60,7 +60,7 @@ def box(y: Field, x: Field, half_height: float, half_width: float) -> Field:
 def polygon(y: Field, x: Field, radius: float, *, corners: int) -> Field:
     """Return the distance into a regular polygon whose corners lie on a circle of `radius`."""
     inner = np.float32(radius * np.cos(np.pi / corners))
-    depth = np.full_like(x, np.inf)
+    depth: Field = np.full_like(x, np.inf)
     for side in range(corners):
         turn = 2 * np.pi * side / corners
         depth = np.minimum(depth, inner - (np.float32(np.cos(turn)) * x + np.float32(np.sin(turn)) * y))
@@ -70,4 +70,5 @@ def polygon(y: Field, x: Field, radius: float, *, corners: int) -> Field:
 def coverage(distance: Field) -> Field:
     """Return how much of each pixel lies inside a shape, 0…1: its edge is one pixel wide."""
     size = distance.shape[-1]
-    return np.clip(distance * (size / 2) + np.float32(0.5), 0, 1)
+    covered: Field = np.clip(distance * np.float32(size / 2) + np.float32(0.5), 0, 1)
+    return covered

@@ -40,7 +40,8 @@ def _image(rng: np.random.Generator, size: int, bank: NDArray[np.float32]) -> ND
         canvas = canvas * (1 - alpha) + _texture(rng, v, u, bank) * alpha
     grain = rng.uniform(0, 0.04)
     canvas = canvas + grain * rng.standard_normal(canvas.shape, dtype=np.float32)
-    return (np.clip(canvas, 0, 1) * 255 + 0.5).astype(np.uint8)
+    image: NDArray[np.uint8] = (np.clip(canvas, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return image
 
 
 def _shape(rng: np.random.Generator, v: Field, u: Field, radius: float) -> Field:
@@ -71,4 +72,5 @@ def _texture(rng: np.random.Generator, v: Field, u: Field, bank: NDArray[np.floa
         pattern = np.abs(bank[rng.integers(len(bank))]) * 2 - 1.5  # ridges where the noise changes its sign
     second = rng.uniform(0, 1, 3).astype(np.float32)
     share = np.clip(0.5 + 0.5 * pattern, 0, 1)[..., None]
-    return first + share * (second - first)
+    texture: NDArray[np.float32] = first + share * (second - first)
+    return texture

@@ -81,8 +81,9 @@ def mosaic(rng: np.random.Generator, size: int, fine: float) -> Field:
 
 def marble(rng: np.random.Generator, size: int, fine: float) -> Field:
     """Veins: where smooth noise changes its sign."""
-    noise = power_noise(rng, size, alpha=2.2 - 0.3 * fine)[0]
-    return 1 - np.minimum(np.abs(noise) * np.float32(2.5), 2)
+    noise: Field = power_noise(rng, size, alpha=2.2 - 0.3 * fine)[0]
+    veins: Field = 1 - np.minimum(np.abs(noise) * np.float32(2.5), 2)
+    return veins
 
 
 PATTERNS: Mapping[str, Pattern] = {
