@@ -8,7 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
 
 
 class Progress(Protocol):
@@ -38,6 +41,7 @@ class Console:
         self.quiet = quiet
         self.warnings: list[str] = []
         self.log: list[str] = []
+        self._live: RichConsole | None = None
 
     def say(self, label: str, text: str) -> None:
         """Print `text` behind a label of one word: `Data`, `Split`, `Model`, `Epoch`, `Done`."""
@@ -57,7 +61,6 @@ class Console:
         if self.quiet or not sys.stderr.isatty():
             yield _Silent()
             return
-        from rich.console import Console as RichConsole
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
@@ -68,18 +71,29 @@ class Console:
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
         )
-        with RichProgress(*columns, console=RichConsole(stderr=True), transient=True) as bar:
+        self._live = _rich_console()
+        with RichProgress(*columns, console=self._live, transient=True) as bar:
             task = bar.add_task(label, total=total, note="")
 
             class _Live:
                 def advance(self, steps: int = 1, note: str = "") -> None:
                     bar.update(task, advance=steps, note=note)
 
-            yield _Live()
+            try:
+                yield _Live()
+            finally:
+                self._live = None
 
     def _print(self, label: str, text: str, *, style: str) -> None:
-        from rich.console import Console as RichConsole
         from rich.text import Text
 
-        # soft_wrap: a path must stay one word that can be copied.
-        RichConsole(stderr=True, highlight=False).print(Text.assemble((label, style), " ", text), soft_wrap=True)
+        # Through the bar's own console, which moves the bar out of the way. soft_wrap: a path must stay one word that
+        # can be copied.
+        console = self._live or _rich_console()
+        console.print(Text.assemble((label, style), " ", text), soft_wrap=True)
+
+
+def _rich_console() -> RichConsole:
+    from rich.console import Console as RichConsole
+
+    return RichConsole(stderr=True, highlight=False)

@@ -174,7 +174,7 @@ class Learner(lightning.LightningModule):
         tally.loss = loss.detach() if tally.loss is None else tally.loss + loss.detach()
         tally.images += len(batch)
         tally.batches += 1
-        self.progress.advance()
+        self.progress.advance(note=f"epoch {self.finished + 1}/{self.recipe.train.epochs}")
         # Lightning divides by `accumulate`; the last step of an epoch may be made of fewer batches than that.
         accumulate = self.recipe.train.accumulate
         rest = self.batches % accumulate
