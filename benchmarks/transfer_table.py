@@ -159,10 +159,9 @@ def main() -> None:
         [*table(measured), "", "What the pretrained weights add, in points of test accuracy:", "", *gains(measured)]
     )
     print(text)
-    if not options.only:
-        begin, _, rest = DOCUMENT.read_text().partition("<!-- table -->")
-        _, _, end = rest.partition("<!-- /table -->")
-        DOCUMENT.write_text(f"{begin}<!-- table -->\n{text}\n<!-- /table -->{end}")
+    begin, _, rest = DOCUMENT.read_text().partition("<!-- table -->")
+    _, _, end = rest.partition("<!-- /table -->")
+    DOCUMENT.write_text(f"{begin}<!-- table -->\n{text}\n<!-- /table -->{end}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How an image becomes a network's input: one description, used by training, prediction and export alike. Torch-free."""
+"""How an image becomes a network's input: one description for training, prediction and export. Torch-free."""
 
 from __future__ import annotations
 
