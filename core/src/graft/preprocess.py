@@ -44,5 +44,7 @@ class Preprocess:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Preprocess:
         """Build from what `to_json` gave."""
-        lists = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        lists: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
         return cls(**lists)
