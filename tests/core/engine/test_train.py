@@ -126,6 +126,12 @@ def test_train__rates_of_each_unit_follow_the_schedule(train: Train) -> None:
         assert row["lr.head"] == pytest.approx(5e-3 * scale)
 
 
+def test_train__records_that_what_is_frozen_has_no_rate(train: Train) -> None:
+    row = train("strategy=fixed", "train.epochs=1").history[0]
+    assert row["lr.stem"] == row["lr.tail"] == 0
+    assert row["lr.head"] > 0
+
+
 def test_train__stops_when_patience_is_out(train: Train) -> None:
     run = train("train.patience=2", "train.epochs=30", "strategy.pace.lr=1e-9")
     assert len(run.history) == 3

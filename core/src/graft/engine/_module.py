@@ -39,7 +39,7 @@ class Epoch:
         train_loss: Mean over the batches.
         val_loss: Mean over the validation samples; None without any.
         predictions: For the validation samples, in order.
-        rates: Learning rate of each unit in the last step.
+        rates: Learning rate of each unit in the last step; 0 for those that are frozen.
         seconds: Training and validation together.
         images_per_second: Of training, data loading included.
     """
@@ -143,8 +143,7 @@ class Learner(lightning.LightningModule):
 
     def freeze_units(self) -> None:
         """Freeze what the strategy freezes in the current epoch."""
-        names = list(units(self.model))
-        unfreeze.apply(self.model, unfreeze.frozen(self.recipe.strategy.unfreeze, names, self.finished))
+        unfreeze.apply(self.model, self._frozen())
 
     # --- training --------------------------------------------------------------------------------------------------
 
@@ -201,13 +200,14 @@ class Learner(lightning.LightningModule):
         self._check_loss()
         tally = self._tally
         seconds = time.perf_counter() - tally.started
+        frozen = self._frozen()
         self.finished += 1
         epoch = Epoch(
             number=self.finished,
             train_loss=float(tally.loss) / tally.batches if tally.loss is not None else float("nan"),
             val_loss=None if tally.val_loss is None else float(tally.val_loss) / tally.val_images,
             predictions=tally.predictions,
-            rates={group["unit"]: group["lr"] for group in self._groups()},
+            rates={group["unit"]: 0.0 if group["unit"] in frozen else group["lr"] for group in self._groups()},
             seconds=seconds,
             images_per_second=tally.images / (tally.trained or seconds),
         )
@@ -217,6 +217,9 @@ class Learner(lightning.LightningModule):
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Return the batch on the device."""
         return batch if device.type == "cpu" else batch.to(device, non_blocking=True)
+
+    def _frozen(self) -> frozenset[str]:
+        return unfreeze.frozen(self.recipe.strategy.unfreeze, list(units(self.model)), self.finished)
 
     def _groups(self) -> list[dict[str, Any]]:
         optimizer = self.optimizers(use_pl_optimizer=False)
