@@ -36,6 +36,11 @@ class Weights:
     epochs: int
     upto: str = ""
 
+    @property
+    def network(self) -> str:
+        """The architecture without its source."""
+        return self.arch.partition(":")[2]
+
     def load(self, folder: Path) -> None:
         """Import the file into `$GRAFT_HOME` as a user would."""
         graft = Path(sys.executable).with_name("graft")
@@ -108,7 +113,7 @@ def table(measured: dict[tuple[Any, ...], list[dict[str, Any]]]) -> Iterator[str
         first = test[0]["accuracy"]
         cells = (
             data,
-            f"{weights.arch.split(':')[-1]}, {weights.size} px, {weights.epochs} epochs",
+            f"{weights.network}, {weights.size} px, {weights.epochs} epochs",
             strategy,
             "ImageNet" if pretrained else "none",
             f"{statistics.mean(accuracy):.3f} ({min(accuracy):.3f}–{max(accuracy):.3f})",
@@ -126,7 +131,7 @@ def gains(measured: dict[tuple[Any, ...], list[dict[str, Any]]]) -> Iterator[str
         with_, without = (
             statistics.mean(run["metrics"]["test"]["accuracy"]["value"] for run in side) for side in (runs, other)
         )
-        yield f"- {data.split(' (')[0]}, {weights.arch.split(':')[-1]}, `{strategy}`: {100 * (with_ - without):+.1f} points"
+        yield f"- {data.split(' (')[0]}, {weights.network}, `{strategy}`: {100 * (with_ - without):+.1f} points"
 
 
 def main() -> None:
