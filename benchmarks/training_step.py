@@ -155,8 +155,9 @@ def plain_lightning(data: Path, size: int, batch: int, workers: int, images: int
     return round_
 
 
-def fastai(data: Path, size: int, batch: int, workers: int, images: int) -> Callable[[], float]:
+def with_fastai(data: Path, size: int, batch: int, workers: int, images: int) -> Callable[[], float]:
     import torch
+    import fastai.callback.progress  # it gives Learner its no_bar
     from fastai.callback.core import Callback
     from fastai.learner import Learner
     from fastai.vision.augment import RandomResizedCrop, aug_transforms
@@ -186,7 +187,7 @@ def fastai(data: Path, size: int, batch: int, workers: int, images: int) -> Call
 
     def round_() -> float:
         learner = Learner(loaders, network(), torch.nn.CrossEntropyLoss(), opt_func=adamw, cbs=Clock())
-        with learner.no_bar(), learner.no_logging():
+        with learner.no_bar():
             learner.fit(2, 1e-3)
         return images / learner.seconds
 
@@ -200,7 +201,7 @@ def contenders(data: Path, out: Path, options: argparse.Namespace) -> Iterator[t
     yield "graft", graft(data, size, batch, out)
     for workers in (0, 2):
         yield f"lightning, {workers} workers", plain_lightning(data, size, batch, workers, images)
-        yield f"fastai, {workers} workers", fastai(data, size, batch, workers, images)
+        yield f"fastai, {workers} workers", with_fastai(data, size, batch, workers, images)
 
 
 def main() -> None:
