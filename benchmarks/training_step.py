@@ -156,8 +156,8 @@ def plain_lightning(data: Path, size: int, batch: int, workers: int, images: int
 
 
 def with_fastai(data: Path, size: int, batch: int, workers: int, images: int) -> Callable[[], float]:
+    import fastai.callback.progress  # noqa: F401  # it gives Learner its no_bar
     import torch
-    import fastai.callback.progress  # it gives Learner its no_bar
     from fastai.callback.core import Callback
     from fastai.learner import Learner
     from fastai.vision.augment import RandomResizedCrop, aug_transforms
