@@ -14,8 +14,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no ✓ shall not cost the answer
-    # Before torch is imported. Threads that wait in a spin take the cores from whatever else runs: beside one busy process
-    # on two cores a training step took 2.5 times as long with spinning as without.
+    # Before torch is imported. Threads that wait in a spin take the cores from whatever else runs: beside one busy
+    # process on two cores a training step took 2.5 times as long with spinning as without.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     code = _run()
     try:
