@@ -89,6 +89,7 @@ def save(model: nn.Module, out: Path, name: str, card: dict[str, object]) -> str
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{name}.safetensors"
     save_file(state, path.with_suffix(".tmp"))
+    path.with_suffix(".tmp").chmod(0o644)  # it is packaged with the mode that it has
     path.with_suffix(".tmp").replace(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     (out / f"{name}.json").write_text(json.dumps({**card, "sha256": digest}, indent=2) + "\n", encoding="utf-8")
