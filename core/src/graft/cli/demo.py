@@ -32,12 +32,12 @@ RECIPE: Mapping[str, Any] = {
     "augment.scale": 0.7,
     "strategy.pace.lr": 4e-3,
     "strategy.pace.head": 3.0,
-    "train.epochs": 30,
+    "train.epochs": 20,
     "train.batch": 16,
 }
 """What both trainings on the target part share. The rate suits a start from scratch: it is not held back."""
 
-SOURCE: Mapping[str, Any] = {**RECIPE, "train.epochs": 16, "train.batch": 32, "evaluation.bootstrap": 0}
+SOURCE: Mapping[str, Any] = {**RECIPE, "train.epochs": 10, "train.batch": 32, "evaluation.bootstrap": 0}
 """The training on the source part that transfer begins with."""
 
 
