@@ -46,6 +46,8 @@ class TaskSpec(Descriptor):
         augment: The default augmentation preset.
         metrics: The metrics that are computed unless the recipe names others.
         monitor: The value on the validation split that picks the best epoch; larger is better.
+        mixes: Which of `mixup` and `cutmix` make sense for it: when two images are mixed, the loss is the sum of the
+            losses for either target, each by its share of the image.
     """
 
     kind: ClassVar[str] = "task"
@@ -56,6 +58,7 @@ class TaskSpec(Descriptor):
     augment: str
     metrics: tuple[str, ...]
     monitor: str
+    mixes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

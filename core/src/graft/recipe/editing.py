@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from graft.errors import PluginError
 from graft.plugins.descriptors import AugmentationSpec, Descriptor, DomainSpec, HeadSpec, ReaderSpec, TaskSpec
 from graft.recipe.schema import Options, Recipe
-from graft.strategies.options import UNFREEZE
+from graft.strategies.options import OPTIMIZERS, SCHEDULES, UNFREEZE
 
 if TYPE_CHECKING:
     from graft.plugins import Plugins
@@ -32,7 +32,9 @@ def json_schema(plugins: Plugins) -> dict[str, Any]:
         "head": (schema, _offered(HeadSpec, plugins)),
         "augment": (schema, _offered(AugmentationSpec, plugins)),
         "reader": (definitions["Data"], {"auto": ("", Options), **_offered(ReaderSpec, plugins)}),
-        "unfreeze": (definitions["Strategy"], {name: ("", model) for name, model in UNFREEZE.items()}),
+        "unfreeze": (definitions["Strategy"], _own(UNFREEZE)),
+        "optimizer": (definitions["Pace"], _own(OPTIMIZERS)),
+        "schedule": (definitions["Pace"], _own(SCHEDULES)),
     }
     for name, (section, parts) in slots.items():
         definitions.update(_definitions(name, parts))
@@ -44,6 +46,10 @@ def json_schema(plugins: Plugins) -> dict[str, Any]:
     for table in (schema, *definitions.values()):
         table.pop("required", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _own(kinds: Mapping[str, type[Options]]) -> Parts:
+    return {name: ("", model) for name, model in kinds.items()}
 
 
 def _offered(kind: type[Descriptor], plugins: Plugins) -> Parts:

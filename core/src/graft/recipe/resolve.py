@@ -27,7 +27,7 @@ from graft.recipe.mistakes import Mistakes, check, shown
 from graft.recipe.resolved import ResolvedRecipe
 from graft.recipe.schema import Recipe
 from graft.recipe.stacking import stack
-from graft.strategies.options import UNFREEZE
+from graft.strategies.options import CHOICES
 
 if TYPE_CHECKING:
     from graft.plugins import Plugins
@@ -87,7 +87,7 @@ class _Resolver:
         source, arch = self.backbone()
         head, head_options = self.part(("head",), HeadSpec)
         augment, augment_options = self.part(("augment",), AugmentationSpec)
-        self.unfreeze()
+        self.choices()
         metrics = self.metrics()
         if task is not None:
             self.fit_together(task, reader, head, augment, metrics)
@@ -179,14 +179,15 @@ class _Resolver:
             self.complete["backbone"]["kind"] = f"{source.name}:{arch}"
         return source, arch
 
-    def unfreeze(self) -> None:
-        path = ("strategy", "unfreeze")
-        kind = get(self.tree.values, (*path, "kind"))
-        if kind in UNFREEZE:
-            self.options(path, UNFREEZE[kind])
-        elif isinstance(kind, str):
-            hint = did_you_mean(kind, UNFREEZE) or f"there are {', '.join(UNFREEZE)}"
-            self.mistakes.add((*path, "kind"), f"there is no way to unfreeze '{kind}'", hint)
+    def choices(self) -> None:
+        """Check the parts that core alone offers, and write their options' defaults into the recipe."""
+        for path, (what, kinds) in CHOICES.items():
+            kind = get(self.tree.values, (*path, "kind"))
+            if kind in kinds:
+                self.options(path, kinds[kind])
+            elif isinstance(kind, str):
+                hint = did_you_mean(kind, kinds) or f"there are {', '.join(kinds)}"
+                self.mistakes.add((*path, "kind"), f"there is no {what} '{kind}'", hint)
 
     def metrics(self) -> dict[int, MetricSpec]:
         """Return the metrics by their place in the recipe."""
@@ -215,6 +216,10 @@ class _Resolver:
             self.serves(task, augment, ("augment", "kind"))
         for index, metric in metrics.items():
             self.serves(task, metric, ("evaluation", "metrics", str(index)))
+        for mix in ("mixup", "cutmix"):
+            path = ("strategy", "regularise", mix)
+            if get(self.tree.values, path) and mix not in task.mixes:
+                self.mistakes.add(path, f"{task.name} cannot mix its targets in proportion", "leave it 0")
         if len(metrics) == len(get(self.tree.values, ("evaluation", "metrics")) or ()):
             self.monitor([metric.name for metric in metrics.values()])
 

@@ -8,11 +8,13 @@ No key may be None unless that is its default: TOML has no null, so another None
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -33,6 +35,31 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 Text = Annotated[str, Field(min_length=1)]
 """A text that is not empty."""
+
+
+_BUDGET = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def budget_seconds(text: str) -> int:
+    """Return the seconds in a length of time such as `90s`, `10m` or `1h30m`.
+
+    Raises:
+        ValueError: When `text` is none, or nothing.
+    """
+    found = _BUDGET.fullmatch(text)
+    hours, minutes, seconds = (int(number or 0) for number in found.groups()) if found else (0, 0, 0)
+    if not (total := 3600 * hours + 60 * minutes + seconds):
+        raise ValueError(f"'{text}' is no length of time; write it as in 90s, 10m or 1h30m")
+    return total
+
+
+def _checked_budget(text: str) -> str:
+    budget_seconds(text)
+    return text
+
+
+Budget = Annotated[str, AfterValidator(_checked_budget)]
+"""A length of time, as `budget_seconds` reads it."""
 
 
 class Options(BaseModel):
@@ -139,25 +166,43 @@ class Backbone(Options):
 
 
 class Pace(Options):
-    """How fast each group of parameters learns."""
+    """How fast each unit of the network learns, over its depth and over time."""
 
     lr: PositiveFloat = 1e-3
-    """Base learning rate, of the backbone."""
+    """Base learning rate: that of the backbone's last stage."""
     head: PositiveFloat = 10.0
     """Factor on the base rate for the head."""
-    optimizer: Literal["adamw"] = "adamw"
-    """What turns gradients into steps."""
-    schedule: Literal["constant", "cosine"] = "cosine"
-    """How the rates go on after the warm-up: `cosine` falls to zero by the last step."""
-    warmup: Share = 0.05
-    """Share of all steps in which the rates rise linearly from zero."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Factor on the rate from each stage to the one before it: below 1, what lies deeper changes less."""
+    rates: dict[str, PositiveFloat] = Field(default_factory=dict)
+    """Learning rates of single units, by name (`stem`, `stage1` …, `tail`, `head`); they stand for themselves."""
+    optimizer: AnyPart = Part(kind="adamw")
+    """What turns gradients into steps: adamw, adam, radam, sgd, lamb, lars or lion."""
+    schedule: AnyPart = Part(kind="cosine")
+    """How the rates go on after the warm-up: constant, cosine, one-cycle, step, plateau …"""
+    warmup: Share | None = None
+    """Share of all steps in which the rates rise from zero; by default 0.05, and 0 where the schedule begins low."""
 
 
 class Regularise(Options):
-    """What keeps the weights from fitting too closely."""
+    """What keeps the weights from fitting too closely. Label smoothing, dropout and the loss are the head's."""
 
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """Pull of the weights towards zero; not applied to norms and biases."""
+    l2_sp: Annotated[float, Field(ge=0)] = 0.0
+    """Pull of the backbone's weights towards the pretrained ones, which then takes the place of their weight decay."""
+    stochastic_depth: Share = 0.0
+    """Chance that the deepest residual block is skipped while training; falls to zero towards the input."""
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+    """Blends pairs of images and their targets; the larger, the closer to halves. 0.2 is usual, 0 is off."""
+    cutmix: Annotated[float, Field(ge=0)] = 0.0
+    """Pastes a rectangle of another image, targets by area. 1.0 is usual, 0 is off; with mixup, each every other time."""
+    ema: Share = 0.0
+    """Weight of the past in a running average of all weights, which is what is kept. 0.99 is usual, 0 is off."""
+    sam: Annotated[float, Field(ge=0)] = 0.0
+    """Radius within which the loss shall be flat, at twice the time per step. 0.05 is usual, 0 is off."""
+    sampling: Literal["natural", "balanced", "repeat-factor"] = "natural"
+    """How often images are seen: as they are, every class as often as any other, or rare classes more often."""
 
 
 class Strategy(Options):
@@ -166,9 +211,12 @@ class Strategy(Options):
     preset: Text | None = None
     """A named strategy that the other keys refine: see `graft strategies list`."""
     unfreeze: AnyPart = Part(kind="all")
-    """What trains: `none` (the head alone) or `all`."""
+    """What trains, and when: none, all, from, surgical, gradual, head-then-all or auto."""
+    norm: Literal["follow", "freeze", "statistics", "train"] = "follow"
+    """The backbone's norm layers: `follow` their stage; `freeze` all, for small batches; take the `statistics` of the
+    new images also in frozen stages, for a shift of domain; or `train` all, also in frozen stages."""
     pace: Pace = Pace()
-    """Learning rates, over groups and over time."""
+    """Learning rates, over units and over time."""
     regularise: Regularise = Regularise()
     """What keeps the weights from fitting too closely."""
 
@@ -178,16 +226,22 @@ class Train(Options):
 
     epochs: PositiveInt = 20
     """Times that every training sample is seen."""
-    batch: PositiveInt = 32
-    """Samples per batch."""
+    budget: Budget | None = None
+    """Time for training and measuring, as in `90s`, `10m` or `1h30m`: stands in for `epochs`, and the schedule fits."""
+    batch: PositiveInt | Literal["auto"] = 32
+    """Samples per step and device; `auto`: as many as fit into the memory, at most 64, and 8 steps per epoch."""
     accumulate: PositiveInt = 1
     """Batches whose gradients are averaged into one step."""
+    gradient_checkpointing: bool = False
+    """Whether stages are computed twice instead of kept in memory: a third slower, for much less memory."""
     clip: Annotated[float, Field(ge=0)] = 1.0
     """Largest norm of the gradient; longer ones are scaled down to it. 0 leaves them as they are."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """`auto`: bf16 on a GPU that has it, else fp32."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where it runs; `auto` takes a GPU where there is one."""
+    devices: PositiveInt = 1
+    """How many devices of a machine train together; each works on `batch` samples per step."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that load images; `auto`: none on a CPU, a few beside a GPU."""
     patience: PositiveInt | None = None
@@ -196,6 +250,18 @@ class Train(Options):
     """The value on the validation split that picks the best epoch; by default the task's own. Larger is better."""
     seed: Seed = 0
     """Seed of everything but the split: weights, order, augmentation."""
+
+
+class Speed(Options):
+    """How the same calculation is carried out."""
+
+    mode: Literal["given", "auto"] = "given"
+    """`auto`: try for some seconds what is fastest here, and write it down in `channels_last`, `compile` and
+    `train.precision`."""
+    channels_last: bool = False
+    """Whether images lie in memory pixel by pixel, which some processors prefer."""
+    compile: bool = False
+    """Whether torch.compile translates the network first, which takes a minute and pays in long runs."""
 
 
 class Evaluation(Options):
@@ -226,6 +292,8 @@ class Recipe(Options):
     """How the pretrained network is adapted: a preset's name, or a table."""
     train: Train = Train()
     """The training loop."""
+    speed: Annotated[Speed, Shorthand("mode")] = Speed()
+    """How the same calculation is carried out: `auto`, or a table."""
     evaluation: Evaluation = Evaluation()
     """What is measured after training."""
 

@@ -6,13 +6,14 @@ what has none: no step, no weight decay, no drift of momentum.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
+from graft.errors import Problem, RecipeError, did_you_mean
 from graft.model import Model
-from graft.recipe.schema import Pace
+from graft.recipe.schema import Pace, Regularise
 
 TAIL = "tail"
 HEAD = "head"
@@ -27,21 +28,38 @@ def units(model: Model) -> dict[str, nn.Module]:
     return {**dict(zip(names, model.backbone.stages, strict=True)), TAIL: model.backbone.tail, HEAD: model.head}
 
 
-def learning_rates(pace: Pace, names: Iterable[str]) -> dict[str, float]:
-    """Return the absolute learning rate of each group: the base rate times the group's factor."""
-    return {name: pace.lr * (pace.head if name == HEAD else 1.0) for name in names}
+def learning_rates(pace: Pace, names: Sequence[str]) -> dict[str, float]:
+    """Return the absolute learning rate of each unit, from input to output.
+
+    The last stage and the tail have the base rate, each stage before them `layer_decay` times the rate of the one
+    behind it, the head `head` times the base rate; what `rates` names has the rate that stands there.
+
+    Raises:
+        RecipeError: When `rates` names a unit that there is not.
+    """
+    problems = [
+        Problem(f"strategy.pace.rates.{name}", f"there is no unit '{name}'", did_you_mean(name, names))
+        for name in pace.rates
+        if name not in names
+    ]
+    if problems:
+        raise RecipeError("The rates do not fit the network", problems=problems, fix=f"its units: {', '.join(names)}")
+    stages = [name for name in names if name not in (TAIL, HEAD)]
+    rates = {name: pace.lr * pace.layer_decay ** (len(stages) - 1 - depth) for depth, name in enumerate(stages)}
+    return {**rates, TAIL: pace.lr, HEAD: pace.lr * pace.head, **pace.rates}
 
 
-def parameter_groups(model: Model, *, rates: Mapping[str, float], weight_decay: float) -> list[dict[str, Any]]:
+def parameter_groups(model: Model, *, rates: Mapping[str, float], regularise: Regularise) -> list[dict[str, Any]]:
     """Return an optimizer's parameter groups: every parameter in exactly one.
 
     Each has a `unit`, and is split in two: weights, which decay, and norms and biases (all that has one dimension),
-    which do not. `peak` is the learning rate that a schedule's factor multiplies.
+    which do not. `peak` is the learning rate that a schedule's factor multiplies. With `l2_sp` the weights of the
+    backbone decay towards the pretrained ones instead of towards zero, and the optimizer is told of no decay.
 
     Args:
         model: Its parameters, frozen ones included.
         rates: Learning rate of each unit.
-        weight_decay: Of those that decay.
+        regularise: Its `weight_decay` and `l2_sp`.
 
     Raises:
         ValueError: When a parameter of the model belongs to no unit: the optimizer would never see it.
@@ -51,11 +69,13 @@ def parameter_groups(model: Model, *, rates: Mapping[str, float], weight_decay: 
     for unit, module in units(model).items():
         own = [parameter for parameter in module.parameters() if id(parameter) not in placed]
         placed.update(map(id, own))
-        for flat, decay in ((False, weight_decay), (True, 0.0)):
+        decay = 0.0 if regularise.l2_sp and unit != HEAD else regularise.weight_decay
+        for flat in (False, True):
             chosen = [parameter for parameter in own if (parameter.ndim <= 1) is flat]
             if chosen:
                 rate = rates[unit]
-                groups.append({"params": chosen, "unit": unit, "lr": rate, "peak": rate, "weight_decay": decay})
+                group = {"params": chosen, "unit": unit, "lr": rate, "peak": rate}
+                groups.append({**group, "weight_decay": 0.0 if flat else decay})
     stray = [name for name, parameter in model.named_parameters() if id(parameter) not in placed]
     if stray:
         raise ValueError(f"parameters outside the backbone's stages, its tail and the head: {', '.join(stray)}")

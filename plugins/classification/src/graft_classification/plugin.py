@@ -27,6 +27,7 @@ def graft_tasks() -> Iterable[TaskSpec]:
             metrics=("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auroc"),
             # Defined for single- and multi-label alike, and not fooled by a class that is most of the data.
             monitor="balanced_accuracy",
+            mixes=("mixup", "cutmix"),
         )
     ]
 
