@@ -37,8 +37,10 @@ class TrainingState:
 
     Args:
         epoch: Number of finished epochs.
+        share: How much of the training that is, in [0, 1]: with a budget it is no function of the epoch.
         monitored: The monitored value after each epoch; None where there was none.
-        model: State dict of the model.
+        model: State dict of the model that is trained.
+        average: State dict of the running average of it, which is what is measured and kept; None without one.
         optimizer: State dict of the optimizer.
         scaler: State dict of the gradient scaler in fp16, else None.
     """
@@ -48,6 +50,13 @@ class TrainingState:
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
     scaler: dict[str, Any] | None = None
+    average: dict[str, Tensor] | None = None
+    share: float = 0.0
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """State dict of the model that was measured: what a run leaves behind."""
+        return self.model if self.average is None else self.average
 
     @property
     def best_epoch(self) -> int:

@@ -29,7 +29,7 @@ def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
     best = Checkpoints(run.checkpoints).best()
     last = run.history[-1]["epoch"]
     model = experiment.model
-    model.load_state_dict(best.model)
+    model.load_state_dict(best.weights)
     if experiment.prepared.split["val"] and best.monitored[best.epoch - 1] is None:
         console.warn(f"no value of {experiment.monitor} on a validation split: the last epoch's weights are used")
     if not experiment.prepared.split["test"]:

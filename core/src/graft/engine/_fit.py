@@ -2,65 +2,169 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Mapping
 from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.plugins import MixedPrecision
+from torch import Tensor
 
 from graft.console import Console
-from graft.engine._checkpoint import TrainingState
+from graft.engine._batch import out_of_memory
+from graft.engine._budget import measuring_seconds
+from graft.engine._checkpoint import Checkpoints, TrainingState
+from graft.engine._clock import Clock, StepClock, TimeClock
 from graft.engine._module import Learner
 from graft.engine._quiet import hushed
 from graft.engine._record import Recorder, out_of_patience
 from graft.engine._setup import Experiment
 from graft.engine._signals import Stopper
+from graft.engine._speed import arrange
+from graft.errors import TrainingError
 from graft.runs.folder import Run
+from graft.strategies.anchor import Anchor
 
 _PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
 _ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
 
 
-def fit(experiment: Experiment, run: Run, *, start: TrainingState | None, console: Console, stopper: Stopper) -> None:
-    """Train from `start`, or from the beginning, to the last epoch; leaves checkpoints and `metrics.jsonl` in `run`.
+def fit(
+    experiment: Experiment,
+    run: Run,
+    *,
+    start: TrainingState | None,
+    ends: float | None,
+    console: Console,
+    stopper: Stopper,
+) -> Experiment:
+    """Train from `start`, or from the beginning, to the end; leaves checkpoints and `metrics.jsonl` in `run`.
+
+    When the memory does not suffice, it goes on from the last checkpoint with smaller batches, of which more make one
+    step, and the run's recipe says so: it is as if it had been asked for.
+
+    Args:
+        experiment: What to train.
+        run: Where to.
+        start: Where to go on from; None to begin.
+        ends: With a budget, when the last measurement shall be over, in seconds of `time.monotonic`.
+        console: Says what happens.
+        stopper: Is asked at each batch.
+
+    Returns:
+        The experiment as it was carried out in the end.
 
     Raises:
-        TrainingError: When the loss is not finite or the disk refuses.
+        TrainingError: When the loss is not finite, the disk refuses, or one image is too much for the memory.
         Stopped: When a signal came.
     """
-    recipe = experiment.recipe
+    pretrained = {name: tensor.clone() for name, tensor in experiment.model.state_dict().items()}
+    while not _fits(experiment, run, pretrained, start=start, ends=ends, console=console, stopper=stopper):
+        gc.collect()
+        if experiment.device == "cuda":
+            torch.cuda.empty_cache()
+        experiment = _with_smaller_batches(experiment)
+        console.warn(experiment.choices[-1])
+        run.amend(experiment.resolved.to_toml(), experiment.choices)
+        start = Checkpoints(run.checkpoints).resume_from(console.warn)
+    return experiment
+
+
+def _fits(
+    experiment: Experiment,
+    run: Run,
+    pretrained: Mapping[str, Tensor],
+    *,
+    start: TrainingState | None,
+    ends: float | None,
+    console: Console,
+    stopper: Stopper,
+) -> bool:
+    """Train, and return whether the memory sufficed. A function, so that the failed attempt's tensors are let go."""
+    try:
+        _train(experiment, run, pretrained, start=start, ends=ends, console=console, stopper=stopper)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        return False
+    return True
+
+
+def _train(
+    experiment: Experiment,
+    run: Run,
+    pretrained: Mapping[str, Tensor],
+    *,
+    start: TrainingState | None,
+    ends: float | None,
+    console: Console,
+    stopper: Stopper,
+) -> None:
+    train, strategy = experiment.recipe.train, experiment.recipe.strategy
     recorder = Recorder(experiment, run, console, start)
     finished = start.epoch if start is not None else 0
     try:
-        if finished >= recipe.train.epochs or out_of_patience(recorder.monitored, recipe.train.patience):
+        if (finished >= train.epochs and ends is None) or out_of_patience(recorder.monitored, train.patience):
             return
+        model = experiment.model
+        model.load_state_dict(pretrained)
+        anchor = Anchor(model, strategy.regularise.l2_sp) if strategy.regularise.l2_sp else None
         if start is not None:
-            experiment.model.load_state_dict(start.model)
+            model.load_state_dict(start.model)
         else:
-            experiment.model.head.prepare(experiment.targets_of("train"))
+            model.head.prepare(experiment.targets_of("train"))
+        model.backbone.checkpointing = train.gradient_checkpointing
+        arrange(model, experiment.recipe.speed, experiment.device)
         loader, sampler = experiment.train_loader()
         val_loader = experiment.loader("val") if experiment.prepared.split["val"] else None
+        clock = _clock(experiment, batches=len(loader), start=start, ends=ends)
+        if start is not None and clock.over():
+            return
         scaler = _scaler(experiment, start)
-        with console.progress("Train", total=(recipe.train.epochs - finished) * len(loader)) as bar, hushed(console):
+        epochs = train.epochs - finished if ends is None else None
+        total = (train.epochs - finished) * len(loader)
+        with console.progress("Train", total=total) as bar, hushed(console):
             learner = Learner(
-                experiment.model,
-                recipe=recipe,
-                samples=experiment.samples("train"),
+                experiment,
                 batches=len(loader),
                 sampler=sampler,
-                start=finished,
-                optimizer_state=start.optimizer if start is not None else None,
+                clock=clock,
+                start=start,
+                anchor=anchor,
                 scaler=scaler,
-                # Lightning does not clip gradients for a fused step in mixed precision.
-                fused=experiment.precision == "fp32" and experiment.device in ("cpu", "cuda"),
                 finish_epoch=recorder.finish_epoch,
                 progress=bar,
                 stopper=stopper,
             )
-            trainer = _trainer(experiment, run, epochs=recipe.train.epochs - finished, scaler=scaler)
+            trainer = _trainer(experiment, run, epochs=epochs, scaler=scaler)
             trainer.fit(learner, loader, val_loader)
     finally:
         recorder.flush_log()
+
+
+def _clock(experiment: Experiment, *, batches: int, start: TrainingState | None, ends: float | None) -> Clock:
+    train = experiment.recipe.train
+    if ends is None:
+        return StepClock(train.epochs * -(-batches // train.accumulate))
+    sizes = {split: len(experiment.prepared.split[split]) for split in ("val", "test")}
+    measured = sum(sizes.values()) / sizes["val"] if sizes["val"] else 1.0
+    reserve = measuring_seconds(experiment)
+    return TimeClock(ends=ends, reserve=reserve, measured=measured, done=start.share if start is not None else 0.0)
+
+
+def _with_smaller_batches(experiment: Experiment) -> Experiment:
+    """Return the experiment with its batch divided by its smallest factor and as many more batches per step."""
+    train, batch = experiment.recipe.train, experiment.batch
+    if batch == 1:
+        raise TrainingError(
+            "out of memory, with one image per batch",
+            fix="set train.gradient_checkpointing=true, a smaller backbone.size, or a smaller backbone",
+        )
+    factor = next(number for number in range(2, batch + 1) if batch % number == 0)
+    smaller = {"batch": batch // factor, "accumulate": train.accumulate * factor}
+    why = f"batch {smaller['batch']} × {smaller['accumulate']}, because the memory did not suffice for {batch}"
+    return experiment.changed(why, train=train.model_copy(update=smaller))
 
 
 def _scaler(experiment: Experiment, start: TrainingState | None) -> torch.amp.GradScaler | None:
@@ -73,7 +177,7 @@ def _scaler(experiment: Experiment, start: TrainingState | None) -> torch.amp.Gr
 
 
 def _trainer(
-    experiment: Experiment, run: Run, *, epochs: int, scaler: torch.amp.GradScaler | None
+    experiment: Experiment, run: Run, *, epochs: int | None, scaler: torch.amp.GradScaler | None
 ) -> lightning.Trainer:
     train = experiment.recipe.train
     precision: dict[str, Any] = {"precision": _PRECISIONS.get(experiment.precision)}
@@ -82,7 +186,7 @@ def _trainer(
     return lightning.Trainer(
         accelerator=_ACCELERATORS[experiment.device],
         devices=1,
-        max_epochs=epochs,
+        max_epochs=-1 if epochs is None else epochs,
         accumulate_grad_batches=train.accumulate,
         gradient_clip_val=train.clip or None,
         limit_val_batches=1.0 if experiment.prepared.split["val"] else 0,

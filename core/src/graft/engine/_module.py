@@ -5,81 +5,47 @@ Nothing is logged per step: the loss is summed on the device and read once per e
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import lightning
 import torch
+from timm.utils import ModelEmaV3
 from torch import Tensor
 
 from graft.console import Progress
 from graft.data.dataset import Batch, EpochSampler
-from graft.data.samples import Sample
+from graft.engine._checkpoint import TrainingState
+from graft.engine._clock import Clock
 from graft.engine._seeds import derive, seed_all
+from graft.engine._setup import Experiment
 from graft.engine._signals import Stopper
+from graft.engine._tally import Epoch, Tally
 from graft.errors import TrainingError
 from graft.model import Model
-from graft.recipe.schema import Recipe
 from graft.strategies import unfreeze
+from graft.strategies.anchor import Anchor
 from graft.strategies.groups import learning_rates, parameter_groups, units
+from graft.strategies.mixing import mix, permuted
+from graft.strategies.optimizers import build_optimizer
+from graft.strategies.sam import climbed, same_statistics
 from graft.strategies.schedule import factor
-from graft.tasks.contract import Outputs, Prediction
+from graft.tasks.contract import Outputs
 
 _NAMED = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """What one epoch gave.
-
-    Args:
-        number: From 1.
-        train_loss: Mean over the batches.
-        val_loss: Mean over the validation samples; None without any.
-        predictions: For the validation samples, in order.
-        rates: Learning rate of each unit in the last step; 0 for those that are frozen.
-        seconds: Training and validation together.
-        images_per_second: Of training, data loading included.
-    """
-
-    number: int
-    train_loss: float
-    val_loss: float | None
-    predictions: list[Prediction]
-    rates: Mapping[str, float]
-    seconds: float
-    images_per_second: float
-
-
-@dataclass
-class _Tally:
-    """What is summed up within an epoch."""
-
-    started: float = field(default_factory=time.perf_counter)
-    trained: float = 0.0
-    images: int = 0
-    batches: int = 0
-    loss: Tensor | None = None
-    val_images: int = 0
-    val_loss: Tensor | None = None
-    predictions: list[Prediction] = field(default_factory=list)
 
 
 class Learner(lightning.LightningModule):
     """Trains a model as a recipe says.
 
     Args:
-        model: Its weights are changed in place.
-        recipe: Strategy and training.
-        samples: The training samples, to name those of a batch that went wrong.
+        experiment: Its model's weights are changed in place.
         batches: Training batches per epoch.
         sampler: Is told the epoch.
-        start: Number of epochs that are already finished.
-        optimizer_state: What to go on from; None to begin.
+        clock: How far training is.
+        start: What to go on from, with its weights already in the model; None to begin.
+        anchor: Pulls weights back to the pretrained ones; None when nothing shall.
         scaler: Of the gradients, in fp16.
-        fused: Whether the optimizer's step is one kernel.
         finish_epoch: Records an epoch; returns whether to stop.
         progress: Is told of each batch.
         stopper: Is asked at each batch.
@@ -87,52 +53,67 @@ class Learner(lightning.LightningModule):
 
     def __init__(
         self,
-        model: Model,
+        experiment: Experiment,
         *,
-        recipe: Recipe,
-        samples: list[Sample],
         batches: int,
         sampler: EpochSampler,
-        start: int,
-        optimizer_state: dict[str, Any] | None,
+        clock: Clock,
+        start: TrainingState | None,
+        anchor: Anchor | None,
         scaler: torch.amp.GradScaler | None,
-        fused: bool,
         finish_epoch: Callable[[Epoch, Learner], bool],
         progress: Progress,
         stopper: Stopper,
     ) -> None:
         super().__init__()
-        self.model = model
-        self.recipe = recipe
-        self.samples = samples
+        self.experiment = experiment
+        self.model = experiment.model
+        self.recipe = experiment.recipe
+        self.strategy = experiment.recipe.strategy
         self.batches = batches
         self.sampler = sampler
-        self.finished = start
-        self.optimizer_state = optimizer_state
+        self.clock = clock
+        self.start = start
+        self.anchor = anchor
         self.scaler = scaler
-        self.fused = fused
         self.finish_epoch = finish_epoch
         self.progress = progress
         self.stopper = stopper
-        self.steps = -(-batches // recipe.train.accumulate)
-        self.sampler.set_epoch(start)
+        self.finished = start.epoch if start is not None else 0
+        self.monitored: list[float | None] = list(start.monitored) if start is not None else []
+        self.steps = -(-batches // experiment.recipe.train.accumulate)
+        self.sampler.set_epoch(self.finished)
+        self._average: ModelEmaV3 | None = None
         self._last: tuple[int, Batch, Tensor] | None = None
-        self._tally = _Tally()
+        self._tally = Tally()
 
     # --- what trains, and how fast ---------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW over all parameters in their groups, in the state that it is to go on from."""
-        strategy = self.recipe.strategy
+        """Return the optimizer of all parameters in their groups, in the state that it is to go on from."""
         groups = parameter_groups(
             self.model,
-            rates=learning_rates(strategy.pace, units(self.model)),
-            weight_decay=strategy.regularise.weight_decay,
+            rates=learning_rates(self.strategy.pace, list(units(self.model))),
+            regularise=self.strategy.regularise,
         )
-        optimizer = torch.optim.AdamW(groups, fused=self.fused)
-        if self.optimizer_state is not None:
-            optimizer.load_state_dict(self.optimizer_state)
+        # Lightning does not clip gradients for a fused step in mixed precision.
+        fused = self.experiment.precision == "fp32" and self.experiment.device in ("cpu", "cuda")
+        optimizer = build_optimizer(self.strategy.pace.optimizer, groups, fused=fused)
+        if self.start is not None:
+            optimizer.load_state_dict(self.start.optimizer)
         return optimizer
+
+    def on_fit_start(self) -> None:
+        """Begin the running average of the weights, now that they are on their device."""
+        if self.strategy.regularise.ema:
+            self._average = ModelEmaV3(self.model, decay=self.strategy.regularise.ema, use_warmup=True)
+            if self.start is not None and self.start.average is not None:
+                self._average.module.load_state_dict(self.start.average)
+
+    @property
+    def measured(self) -> Model:
+        """The model that is validated and kept: the running average of the weights where there is one."""
+        return self.model if self._average is None else self._average.module
 
     def train(self, mode: bool = True) -> Learner:
         """Set the mode; whoever calls it, frozen units stay in eval mode."""
@@ -143,13 +124,15 @@ class Learner(lightning.LightningModule):
 
     def freeze_units(self) -> None:
         """Freeze what the strategy freezes in the current epoch."""
-        unfreeze.apply(self.model, self._frozen())
+        unfreeze.apply(self.model, self._frozen(), self.strategy.norm)
+        if self._average is not None:
+            self._average.eval()
 
     # --- training --------------------------------------------------------------------------------------------------
 
     def on_train_epoch_start(self) -> None:
         """Begin an epoch."""
-        self._tally = _Tally()
+        self._tally = Tally()
         # After Lightning, which counts the epochs since it was started, not those since the run began.
         self.sampler.set_epoch(self.finished)
         self.model.train()
@@ -159,67 +142,124 @@ class Learner(lightning.LightningModule):
         """Make the batch's random draws and learning rates a function of where it stands."""
         self.stopper.check()
         self._check_loss()
-        seed_all(derive(self.recipe.train.seed, self.finished, batch_idx))
-        step = self.finished * self.steps + batch_idx // self.recipe.train.accumulate
-        scale = factor(self.recipe.strategy.pace, step, self.recipe.train.epochs * self.steps)
+        self._seed(batch_idx)
+        share = self.clock.share(self._step(batch_idx))
+        scale = factor(self.strategy.pace, share, step=self.clock.step(), monitored=self.monitored)
         for group in self._groups():
             group["lr"] = group["peak"] * scale
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the sum of the head's loss terms."""
-        loss = torch.stack(list(self.model.head.loss(self.model(batch.images), batch.targets).values())).sum()
+        loss = self._loss(batch)
         self._last = batch_idx, batch, loss.detach()
-        tally = self._tally
-        tally.loss = loss.detach() if tally.loss is None else tally.loss + loss.detach()
-        tally.images += len(batch)
-        tally.batches += 1
+        self._tally.add(loss.detach(), len(batch))
         self.progress.advance(note=f"epoch {self.finished + 1}/{self.recipe.train.epochs}")
         # Lightning divides by `accumulate`; the last step of an epoch may be made of fewer batches than that.
         accumulate = self.recipe.train.accumulate
         rest = self.batches % accumulate
         return loss * (accumulate / rest) if rest and batch_idx >= self.batches - rest else loss
 
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        """Take a step: from where the loss near by is largest, and back towards the pretrained weights, if wanted."""
+        radius = self.strategy.regularise.sam
+        closure = self._sharpest(optimizer_closure, batch_idx, radius) if radius else optimizer_closure
+        super().optimizer_step(epoch, batch_idx, optimizer, closure)
+        if self.anchor is not None:
+            self.anchor.pull(optimizer)
+        if self._average is not None:
+            # A function of where the step stands, as the rates are: its warm-up counts steps from 1.
+            self._average.update(self.model, step=self._step(batch_idx) + 2)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """End training between two steps when its time is up."""
+        whole = (batch_idx + 1) % self.recipe.train.accumulate == 0
+        if whole and self.clock.over():
+            self.trainer.should_stop = True
+
     def on_validation_start(self) -> None:
         """Stop the clock of training."""
         self._check_loss()
-        self._tally.trained = time.perf_counter() - self._tally.started
+        self._tally.stop_training()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep the predictions and sum the loss."""
         self.stopper.check()
-        outputs = _in_float32(self.model(batch.images))
-        loss = torch.stack(list(self.model.head.loss(outputs, batch.targets).values())).sum() * len(batch)
-        tally = self._tally
-        tally.val_loss = loss if tally.val_loss is None else tally.val_loss + loss
-        tally.val_images += len(batch)
+        model = self.measured
+        outputs = _in_float32(model(batch.images))
         height, width = batch.images.shape[-2:]
-        tally.predictions += self.model.head.decode(outputs, [(height, width)] * len(batch))
+        self._tally.add_validation(
+            self._sum(model.head.loss(outputs, batch.targets)),
+            len(batch),
+            model.head.decode(outputs, [(height, width)] * len(batch)),
+        )
 
     def on_train_epoch_end(self) -> None:
         """Hand the epoch over to be recorded."""
         self._check_loss()
-        tally = self._tally
-        seconds = time.perf_counter() - tally.started
         frozen = self._frozen()
         self.finished += 1
-        epoch = Epoch(
-            number=self.finished,
-            train_loss=float(tally.loss) / tally.batches if tally.loss is not None else float("nan"),
-            val_loss=None if tally.val_loss is None else float(tally.val_loss) / tally.val_images,
-            predictions=tally.predictions,
-            rates={group["unit"]: 0.0 if group["unit"] in frozen else group["lr"] for group in self._groups()},
-            seconds=seconds,
-            images_per_second=tally.images / (tally.trained or seconds),
-        )
-        if self.finish_epoch(epoch, self):
+        rates = {group["unit"]: 0.0 if group["unit"] in frozen else group["lr"] for group in self._groups()}
+        epoch = self._tally.epoch(self.finished, rates)
+        if self._tally.trained:
+            self.clock.validated(epoch.seconds - self._tally.trained)
+        if self.finish_epoch(epoch, self) or self.clock.over():
             self.trainer.should_stop = True
+
+    def state(self, monitored: list[float | None]) -> TrainingState:
+        """Return where training stands, for a checkpoint."""
+        self.monitored = list(monitored)
+        return TrainingState(
+            epoch=self.finished,
+            share=self.clock.share(self.finished * self.steps),
+            monitored=self.monitored,
+            model=self.model.state_dict(),
+            average=None if self._average is None else self._average.module.state_dict(),
+            optimizer=self.optimizers(use_pl_optimizer=False).state_dict(),  # type: ignore[union-attr]
+            scaler=None if self.scaler is None else self.scaler.state_dict(),
+        )
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Return the batch on the device."""
         return batch if device.type == "cpu" else batch.to(device, non_blocking=True)
 
+    # --- parts of a step -------------------------------------------------------------------------------------------
+
+    def _loss(self, batch: Batch) -> Tensor:
+        regularise = self.strategy.regularise
+        if not (regularise.mixup or regularise.cutmix):
+            return self._sum(self.model.head.loss(self.model(batch.images), batch.targets))
+        mixed = mix(batch.images, mixup=regularise.mixup, cutmix=regularise.cutmix)
+        outputs = self.model(mixed.images)
+        own = self._sum(self.model.head.loss(outputs, batch.targets))
+        others = self._sum(self.model.head.loss(outputs, permuted(batch.targets, mixed.order)))
+        return mixed.share * own + (1 - mixed.share) * others
+
+    def _sum(self, terms: dict[str, Tensor]) -> Tensor:
+        return torch.stack(list(terms.values())).sum()
+
+    def _sharpest(self, closure: Callable[[], Any], batch_idx: int, radius: float) -> Callable[[], Any]:
+        def twice() -> Any:
+            closure()
+            tally, last = self._tally, self._last
+            # The same draws again, and a batch counts once.
+            self._seed(batch_idx)
+            self._tally = Tally()
+            with climbed(self.model.parameters(), radius), same_statistics(self.model):
+                loss = closure()
+            self._tally, self._last = tally, last
+            return loss
+
+        return twice
+
+    def _seed(self, batch_idx: int) -> None:
+        seed_all(derive(self.recipe.train.seed, self.finished, batch_idx))
+
+    def _step(self, batch_idx: int) -> int:
+        """Return the number of steps before that of a batch."""
+        return self.finished * self.steps + batch_idx // self.recipe.train.accumulate
+
     def _frozen(self) -> frozenset[str]:
-        return unfreeze.frozen(self.recipe.strategy.unfreeze, list(units(self.model)), self.finished)
+        return unfreeze.frozen(self.strategy.unfreeze, list(units(self.model)), self.finished, self.recipe.train.epochs)
 
     def _groups(self) -> list[dict[str, Any]]:
         optimizer = self.optimizers(use_pl_optimizer=False)
@@ -236,7 +276,8 @@ class Learner(lightning.LightningModule):
         self._last = None
         if torch.isfinite(loss):
             return
-        ids = [self.samples[index].id for index in batch.indices.tolist()]
+        samples = self.experiment.samples("train")
+        ids = [samples[index].id for index in batch.indices.tolist()]
         named = ", ".join(ids[:_NAMED]) + (f" … and {len(ids) - _NAMED} more" if len(ids) > _NAMED else "")
         raise TrainingError(
             f"the loss is {float(loss)} in epoch {self.finished + 1}, batch {number + 1} of {self.batches}; "

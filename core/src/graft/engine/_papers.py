@@ -31,6 +31,7 @@ def papers(experiment: Experiment) -> dict[str, str]:
     ]
     return {
         "recipe.toml": experiment.resolved.to_toml(),
+        "choices.json": json.dumps(experiment.choices, indent=1, ensure_ascii=False),
         "environment.json": json.dumps(_environment(experiment), indent=1, ensure_ascii=False),
         "fingerprint.json": json.dumps(fingerprint(experiment), indent=1),
         "split.csv": _csv(("id", "split", "target", "sha256"), _rows(experiment)),

@@ -37,25 +37,38 @@ def _model(experiment: Experiment) -> str:
 def _plan(experiment: Experiment) -> str:
     recipe, strategy = experiment.recipe, experiment.recipe.strategy
     parts = units(experiment.model)
-    frozen = unfreeze.frozen(strategy.unfreeze, list(parts), 0)
+    phases = unfreeze.phases(strategy.unfreeze, list(parts), recipe.train.epochs)
+    frozen = phases[0][1]
     trained = [name for name in parts if name not in frozen]
-    rates = learning_rates(strategy.pace, parts)
+    rates = learning_rates(strategy.pace, list(parts))
     weights = _count(parameter for name in trained for parameter in parts[name].parameters())
-    what = "everything" if not frozen else ", ".join(trained)
+    what = _named(parts, frozen)
+    thaws = [f"from epoch {epoch + 1} {_named(parts, still)}" for epoch, still in phases[1:]]
+    if recipe.train.budget is not None:
+        how_long = f"{recipe.train.budget}, about {recipe.train.epochs} epochs"
+    else:
+        how_long = f"{recipe.train.epochs} epochs"
     batch = f"batch {recipe.train.batch}"
     if recipe.train.accumulate > 1:
         batch += f" × {recipe.train.accumulate}"
     rate = f"lr {rates['head']:.1e} for the head"
-    if backbone := {rates[name] for name in trained if name != "head"}:
-        rate += f", {max(backbone):.1e} for the backbone"
+    ever = {name for _, still in phases for name in parts if name not in still and name != "head"}
+    if backbone := {rates[name] for name in ever}:
+        low, high = f"{min(backbone):.1e}", f"{max(backbone):.1e}"
+        rate += f", {high} for the backbone" if low == high else f", {low} … {high} for the backbone"
     return " · ".join(
         [
-            f"train {what} ({weights} parameters)",
-            f"{recipe.train.epochs} epochs, {batch}",
-            f"{strategy.pace.optimizer}, {strategy.pace.schedule}, {rate}",
+            "; ".join([f"train {what} ({weights} parameters)", *thaws]),
+            f"{how_long}, {batch}",
+            f"{strategy.pace.optimizer.kind}, {strategy.pace.schedule.kind}, {rate}",
             f"{experiment.device}, {experiment.precision}",
         ]
     )
+
+
+def _named(parts: Iterable[str], frozen: frozenset[str]) -> str:
+    """Return what trains, in few words."""
+    return ", ".join(name for name in parts if name not in frozen) if frozen else "everything"
 
 
 def _count(parameters: Iterable[nn.Parameter]) -> str:

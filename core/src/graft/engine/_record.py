@@ -9,8 +9,9 @@ from typing import Any
 
 from graft.console import Console
 from graft.engine._checkpoint import Checkpoints, TrainingState
-from graft.engine._module import Epoch, Learner
+from graft.engine._module import Learner
 from graft.engine._setup import Experiment
+from graft.engine._tally import Epoch
 from graft.evaluation.evaluate import evaluate
 from graft.evaluation.metrics import Value
 from graft.runs.folder import Run
@@ -48,15 +49,7 @@ class Recorder:
         value = monitored.value if monitored is not None else None
         self.monitored.append(value if value is not None and math.isfinite(value) else None)
         self.run.append("metrics.jsonl", [json.dumps(_row(epoch, values))])
-        scaler = learner.scaler
-        state = TrainingState(
-            epoch=epoch.number,
-            monitored=self.monitored,
-            model=learner.model.state_dict(),
-            optimizer=learner.optimizers(use_pl_optimizer=False).state_dict(),  # type: ignore[union-attr]
-            scaler=scaler.state_dict() if scaler is not None else None,
-        )
-        self.checkpoints.save(state)
+        self.checkpoints.save(learner.state(self.monitored))
         self._say(epoch, value)
         self.flush_log()
         return out_of_patience(self.monitored, self.experiment.recipe.train.patience)
@@ -74,7 +67,9 @@ class Recorder:
 
     def _say(self, epoch: Epoch, value: float | None) -> None:
         total = self.experiment.recipe.train.epochs
-        parts = [f"{epoch.number}/{total}", f"loss {epoch.train_loss:.3f}"]
+        # With a budget nobody knows how many there will be.
+        timed = self.experiment.recipe.train.budget is not None
+        parts = [str(epoch.number) if timed else f"{epoch.number}/{total}", f"loss {epoch.train_loss:.3f}"]
         if epoch.val_loss is not None:
             parts.append(f"val loss {epoch.val_loss:.3f}")
         if value is not None:
@@ -82,7 +77,7 @@ class Recorder:
             parts.append(f"val {self.experiment.monitor} {value:.3f} (best {best:.3f})")
         parts.append(f"lr {epoch.rates['head']:.1e}")
         parts.append(f"{epoch.seconds:.0f} s" if epoch.seconds >= 1 else f"{epoch.seconds:.1f} s")
-        if epoch.number == 1 and total > 1:
+        if epoch.number == 1 and total > 1 and not timed:
             parts.append(f"about {duration(epoch.seconds * (total - 1))} left")
         self.console.say("Epoch", "  ".join(parts))
 

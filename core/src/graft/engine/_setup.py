@@ -26,6 +26,7 @@ from graft.model import Model
 from graft.plugins import Plugins
 from graft.recipe.schema import Data, Recipe
 from graft.runs.devices import pick_device
+from graft.strategies.checks import check_strategy
 from graft.tasks.contract import Task
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Experiment:
         device: `cpu`, `cuda` or `mps`.
         precision: `fp32`, `bf16` or `fp16`.
         workers: Processes that load.
+        choices: What the recipe left to us, each with what was chosen and why, in a sentence.
     """
 
     resolved: ResolvedRecipe
@@ -65,6 +67,7 @@ class Experiment:
     device: str
     precision: str
     workers: int
+    choices: tuple[str, ...] = ()
 
     @property
     def recipe(self) -> Recipe:
@@ -75,6 +78,18 @@ class Experiment:
     def monitor(self) -> str:
         """The value that picks the best epoch."""
         return self.recipe.train.monitor or self.resolved.task.monitor
+
+    @property
+    def batch(self) -> int:
+        """Samples per batch."""
+        batch = self.recipe.train.batch
+        assert isinstance(batch, int)  # for the type checker: `auto` is replaced before anything is loaded
+        return batch
+
+    def changed(self, why: str, **sections: Any) -> Experiment:
+        """Return the experiment with other sections of the recipe, and the reason among its choices."""
+        recipe = self.recipe.model_copy(update=sections)
+        return replace(self, resolved=replace(self.resolved, recipe=recipe), choices=(*self.choices, why))
 
     def samples(self, split: str) -> list[Sample]:
         """Return the samples of a split, in order."""
@@ -97,9 +112,8 @@ class Experiment:
             seed=seed,
         )
         sampler = EpochSampler(len(dataset), seed=seed, shuffle=True)
-        batch = self.recipe.train.batch
         # A last batch of few samples would weigh as much as a whole one; one sample alone has no batch statistics.
-        return self._loader(dataset, sampler, drop_last=len(dataset) >= batch), sampler
+        return self._loader(dataset, sampler, drop_last=len(sampler) >= self.batch), sampler
 
     def loader(self, split: str) -> DataLoader[Batch]:
         """Return a split's data in order, as evaluation and prediction see it."""
@@ -112,7 +126,7 @@ class Experiment:
         return make_loader(
             dataset,
             sampler,
-            batch=self.recipe.train.batch,
+            batch=self.batch,
             workers=self.workers,
             drop_last=drop_last,
             pin_memory=self.device == "cuda",
@@ -146,6 +160,7 @@ def set_up(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> E
         info=backbone.info, classes=catalogue.classes, options=resolved.head_options, task=task
     )
     model = Model(backbone, head, resolved.head.needs)
+    check_strategy(recipe, model, pretrained=loaded.weights is not None, precision=precision)
     store = PixelStore(backbone.preprocess, max_pixels=recipe.data.max_pixels, cache_mb=recipe.data.cache_mb)
     prepared = prepare(catalogue, recipe.data, task=task, store=store, console=console)
     if len(prepared.split["train"]) < 2:

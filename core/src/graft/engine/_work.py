@@ -17,9 +17,15 @@ from graft.runs.folder import Run
 
 
 def carry_out(
-    experiment: Experiment, run: Run, *, start: TrainingState | None, console: Console, stopper: Stopper
+    experiment: Experiment,
+    run: Run,
+    *,
+    start: TrainingState | None,
+    ends: float | None,
+    console: Console,
+    stopper: Stopper,
 ) -> None:
-    """Train, measure and report; `run` is locked by the caller.
+    """Train, measure and report; `run` is locked by the caller, and `ends` is when a budget is used up.
 
     Raises:
         InterruptedRun: When a signal came; the run can be resumed.
@@ -27,7 +33,7 @@ def carry_out(
     """
     with _accounted_for(run, console):
         run.mark("running")
-        fit(experiment, run, start=start, console=console, stopper=stopper)
+        experiment = fit(experiment, run, start=start, ends=ends, console=console, stopper=stopper)
         finish(experiment, run, console=console)
         run.mark("finished")
 

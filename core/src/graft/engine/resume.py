@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 
 from graft import atomic
 from graft.console import Console
+from graft.engine._choose import deadline
 from graft.engine._checkpoint import Checkpoints
 from graft.engine._papers import fingerprint
 from graft.engine._plan import say_plan
@@ -29,18 +32,21 @@ def resume(path: Path, *, plugins: Plugins, console: Console) -> Run:
         TrainingError: When it cannot go on.
         InterruptedRun: On Ctrl-C or SIGTERM.
     """
+    began = time.monotonic()
     run = Run.open(path, plugins=plugins)
     if run.status == "finished":
         console.say("Done", f"{run.path}: already finished")
         return run
     with undisturbed(), stoppable() as stopper, run.locked():
         atomic.sweep(run.path)
-        experiment = set_up(run.recipe, plugins=plugins, console=console)
+        experiment = replace(set_up(run.recipe, plugins=plugins, console=console), choices=tuple(run.choices))
         _check_data(experiment, run)
         say_plan(experiment, console)
         start = Checkpoints(run.checkpoints).resume_from(console.warn)
         console.say("Resume", f"after epoch {start.epoch}" if start else "from the beginning: no epoch was finished")
-        carry_out(experiment, run, start=start, console=console, stopper=stopper)
+        spent = sum(row["seconds"] for row in run.history)
+        ends = deadline(experiment, began=began, spent=spent)
+        carry_out(experiment, run, start=start, ends=ends, console=console, stopper=stopper)
     return run
 
 

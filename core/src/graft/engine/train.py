@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from graft.console import Console
+from graft.engine._choose import deadline, make_choices
 from graft.engine._fit import fit
 from graft.engine._papers import papers
 from graft.engine._plan import say_plan
@@ -21,13 +23,22 @@ from graft.engine._signals import Stopped, stoppable
 from graft.engine._work import carry_out
 from graft.errors import InterruptedRun
 from graft.plugins import Plugins
+from graft.recipe.schema import budget_seconds
 from graft.runs.folder import Run, check_place
 
 if TYPE_CHECKING:
     from graft.recipe import ResolvedRecipe
 
 
-def train(resolved: ResolvedRecipe, *, plugins: Plugins, out: Path, name: str | None = None, console: Console) -> Run:
+def train(
+    resolved: ResolvedRecipe,
+    *,
+    plugins: Plugins,
+    out: Path,
+    name: str | None = None,
+    began: float | None = None,
+    console: Console,
+) -> Run:
     """Carry out a recipe: a new run folder under `out`, with a trained, measured and reported model in it.
 
     The folder is made when everything has been checked: an error in the recipe, the data or the weights leaves nothing.
@@ -37,6 +48,7 @@ def train(resolved: ResolvedRecipe, *, plugins: Plugins, out: Path, name: str | 
         plugins: Who offers its parts.
         out: The folder of runs; made when it is missing.
         name: The run's name; by default date, time, task and architecture. A run is never overwritten.
+        began: When the command began, in seconds of `time.monotonic`: a budget counts from then; by default, now.
         console: Says what happens.
 
     Raises:
@@ -44,16 +56,19 @@ def train(resolved: ResolvedRecipe, *, plugins: Plugins, out: Path, name: str | 
         TrainingError: When training started and cannot go on.
         InterruptedRun: On Ctrl-C or SIGTERM; the run can be resumed.
     """
+    began = time.monotonic() if began is None else began
     check_place(out, name)
     with undisturbed(), stoppable() as stopper:
         with _nothing_written():
             experiment = set_up(resolved, plugins=plugins, console=console)
+            ends = deadline(experiment, began=began)
+            experiment = make_choices(experiment, ends=ends, console=console)
             say_plan(experiment, console)
             _warn_of_a_full_disk(experiment, out, console)
         run = Run.create(out, name=name, default=_default_name(experiment), files=papers(experiment), plugins=plugins)
         console.say("Run", str(run.path))
         with run.locked():
-            carry_out(experiment, run, start=None, console=console, stopper=stopper)
+            carry_out(experiment, run, start=None, ends=ends, console=console, stopper=stopper)
     return run
 
 
@@ -79,16 +94,20 @@ def dry_run(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> 
     """
     with undisturbed(), stoppable() as stopper, _nothing_written():
         experiment = set_up(resolved, plugins=plugins, console=console)
+        ends = deadline(experiment, began=time.monotonic())
+        experiment = make_choices(experiment, ends=ends, console=console)
         say_plan(experiment, console)
         with TemporaryDirectory(prefix="graft-") as folder:
             small = _two_batches(experiment)
             run = Run.create(Path(folder), name=None, default="dry-run", files=papers(small), plugins=plugins)
-            fit(small, run, start=None, console=Console(quiet=True), stopper=stopper)
+            fit(small, run, start=None, ends=None, console=Console(quiet=True), stopper=stopper)
             row = run.history[0]
             checkpoint = sum(file.stat().st_size for file in run.checkpoints.rglob("*") if file.is_file())
     images = sum(len(experiment.prepared.split[split]) for split in ("train", "val"))
     tried = sum(len(small.prepared.split[split]) for split in ("train", "val"))
     seconds = experiment.recipe.train.epochs * row["seconds"] * images / tried
+    if ends is not None:
+        seconds = budget_seconds(str(experiment.recipe.train.budget))
     # The last and the best checkpoint, the next one while it is written, and the bundle.
     found = Rehearsal(seconds=seconds, bytes=4 * checkpoint)
     console.say("Dry run", f"about {duration(found.seconds)}, up to {found.bytes / 1e6:,.0f} MB; nothing was written")
@@ -97,10 +116,10 @@ def dry_run(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> 
 
 def _two_batches(experiment: Experiment) -> Experiment:
     """Return the experiment on the first samples alone, for one epoch."""
-    batch = experiment.recipe.train.batch
+    batch = experiment.batch
     split = experiment.prepared.split
     few = {"train": split["train"][: 2 * batch], "val": split["val"][:batch], "test": ()}
-    train = experiment.recipe.train.model_copy(update={"epochs": 1})
+    train = experiment.recipe.train.model_copy(update={"epochs": 1, "budget": None})
     recipe = experiment.recipe.model_copy(update={"train": train})
     return replace(
         experiment,

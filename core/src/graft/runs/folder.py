@@ -1,7 +1,7 @@
 """The run folder: what training leaves behind, and how it is found, locked and read again. Torch-free.
 
-`recipe.toml`, `environment.json`, `fingerprint.json`, `split.csv`, `bad_files.csv` and `duplicates.csv` are there
-from the start; `metrics.jsonl`, `log.txt`, `status.json` and `checkpoints/` grow; `results.json`, `bundle/` and
+`recipe.toml`, `choices.json`, `environment.json`, `fingerprint.json`, `split.csv`, `bad_files.csv` and
+`duplicates.csv` are there from the start; `metrics.jsonl`, `log.txt`, `status.json` and `checkpoints/` grow; `results.json`, `bundle/` and
 `report.html` come at the end.
 """
 
@@ -191,6 +191,22 @@ class Run:
         from graft.runs.predict import Predictor
 
         return Predictor.from_path(self.path, plugins=self.plugins).predict(paths, batch=batch)
+
+    @property
+    def choices(self) -> list[str]:
+        """What its recipe had left open, each with what was chosen and why, in a sentence."""
+        path = self.path / "choices.json"
+        return list(json.loads(path.read_text("utf-8"))) if path.is_file() else []
+
+    def amend(self, recipe: str, choices: Sequence[str]) -> None:
+        """Record that it goes on as another recipe (as TOML) says.
+
+        Raises:
+            TrainingError: When it cannot be written.
+        """
+        self.write("choices.json", json.dumps(choices, indent=1, ensure_ascii=False))
+        self.write("recipe.toml", recipe)
+        self.__dict__.pop("recipe", None)
 
     def mark(self, status: Status, *, message: str | None = None) -> None:
         """Record in `status.json` what became of the run so far, and which process says so."""

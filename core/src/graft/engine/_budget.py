@@ -1,0 +1,90 @@
+"""What a time budget is worth here: measured on a few batches, before training begins."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterable
+from statistics import median
+
+import torch
+
+from graft.data.dataset import Batch
+from graft.engine._setup import Experiment
+from graft.strategies import unfreeze
+from graft.strategies.groups import learning_rates, parameter_groups, units
+from graft.strategies.optimizers import build_optimizer
+
+_BATCHES = 4
+_LONG = 5.0
+_MOST_EPOCHS = 1000
+
+
+def epochs_in(experiment: Experiment, seconds: float) -> int:
+    """Return how many epochs, each with its validation, fit into `seconds`; at least one.
+
+    Measured is the middle of the training as planned so far: what is frozen at first makes the beginning cheaper. The
+    experiment's own model stays as it is.
+    """
+    recipe = experiment.recipe
+    loader, sampler = experiment.train_loader()
+    model = copy.deepcopy(experiment.model).to(experiment.device)
+    names = list(units(model))
+    frozen = unfreeze.frozen(recipe.strategy.unfreeze, names, recipe.train.epochs // 2, recipe.train.epochs)
+    unfreeze.apply(model, frozen, recipe.strategy.norm)
+    rates = learning_rates(recipe.strategy.pace, names)
+    groups = parameter_groups(model, rates=rates, regularise=recipe.strategy.regularise)
+    optimizer = build_optimizer(recipe.strategy.pace.optimizer, groups)
+
+    def step(batch: Batch) -> None:
+        with _autocast(experiment):
+            terms = model.head.loss(model(batch.images), batch.targets)
+        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad()
+
+    # A sharpness-aware step is two.
+    twice = 2 if recipe.strategy.regularise.sam else 1
+    training = _seconds_per_image(loader, step, experiment.device) * twice * len(sampler)
+    validation = _measuring_per_image(experiment, "val") * len(experiment.prepared.split["val"])
+    return max(1, min(_MOST_EPOCHS, round(seconds / (training + validation))))
+
+
+def measuring_seconds(experiment: Experiment) -> float:
+    """Return an estimate of one validation and of the measurement on validation and test at the end, together."""
+    val, test = (len(experiment.prepared.split[split]) for split in ("val", "test"))
+    return _measuring_per_image(experiment, "val" if val else "test") * (2 * val + test)
+
+
+def _measuring_per_image(experiment: Experiment, split: str) -> float:
+    if not experiment.prepared.split[split]:
+        return 0.0
+    model = experiment.model.eval().to(experiment.device)
+
+    @torch.inference_mode()
+    def measure(batch: Batch) -> None:
+        with _autocast(experiment):
+            model(batch.images)
+
+    return _seconds_per_image(experiment.loader(split), measure, experiment.device)
+
+
+def _seconds_per_image(batches: Iterable[Batch], work: Callable[[Batch], None], device: str) -> float:
+    """Return the median over a few batches, loading included; the first one, which warms up, only if it is long."""
+    taken: list[float] = []
+    began = time.perf_counter()
+    for batch in batches:
+        work(batch if device == "cpu" else batch.to(device))
+        if device == "cuda":
+            torch.cuda.synchronize()
+        now = time.perf_counter()
+        taken.append((now - began) / len(batch))
+        if len(taken) == _BATCHES or sum(taken) * len(batch) > _LONG:
+            break
+        began = time.perf_counter()
+    return median(taken[1:] or taken)
+
+
+def _autocast(experiment: Experiment) -> torch.autocast:
+    dtype = torch.float16 if experiment.precision == "fp16" else torch.bfloat16
+    return torch.autocast(experiment.device, dtype=dtype, enabled=experiment.precision != "fp32")
