@@ -196,7 +196,7 @@ class Regularise(Options):
     mixup: Annotated[float, Field(ge=0)] = 0.0
     """Blends pairs of images and their targets; the larger, the closer to halves. 0.2 is usual, 0 is off."""
     cutmix: Annotated[float, Field(ge=0)] = 0.0
-    """Pastes a rectangle of another image, targets by area. 1.0 is usual, 0 is off; with mixup, each every other time."""
+    """Pastes a rectangle of another image, targets by area. 1.0 is usual, 0 is off; with mixup, they take turns."""
     ema: Share = 0.0
     """Weight of the past in a running average of all weights, which is what is kept. 0.99 is usual, 0 is off."""
     sam: Annotated[float, Field(ge=0)] = 0.0

@@ -1,8 +1,8 @@
 """The run folder: what training leaves behind, and how it is found, locked and read again. Torch-free.
 
 `recipe.toml`, `choices.json`, `environment.json`, `fingerprint.json`, `split.csv`, `bad_files.csv` and
-`duplicates.csv` are there from the start; `metrics.jsonl`, `log.txt`, `status.json` and `checkpoints/` grow; `results.json`, `bundle/` and
-`report.html` come at the end.
+`duplicates.csv` are there from the start; `metrics.jsonl`, `log.txt`, `status.json` and `checkpoints/` grow;
+`results.json`, `bundle/` and `report.html` come at the end.
 """
 
 from __future__ import annotations

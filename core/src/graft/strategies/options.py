@@ -9,7 +9,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from graft.recipe.schema import Options, Part, Share, Text
 
-O = TypeVar("O", bound=Options)
+Opts = TypeVar("Opts", bound=Options)
 
 Stage = Text | int
 """A unit of the backbone by name, as in `stage3`, or counted from the last stage: -1, -2 …"""
@@ -192,6 +192,6 @@ CHOICES: Mapping[tuple[str, ...], tuple[str, Mapping[str, type[Options]]]] = {
 """The parts that core alone offers: where each stands in a recipe, what it is called, and the kinds that there are."""
 
 
-def options_of(part: Part, model: type[O]) -> O:
+def options_of(part: Part, model: type[Opts]) -> Opts:
     """Return the keys beside `kind` as the model that checked them in the recipe."""
     return model(**part.own)
