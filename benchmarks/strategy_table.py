@@ -24,9 +24,9 @@ from transfer_table import WEIGHTS
 SEEDS = (0, 1, 2)
 PRESETS = ("fixed", "partial", "lp-ft", "gradual", "discriminative", "surgical", "full", "auto")
 ALL = 10_000
-LABELS = {"rsscn7": (10, 25, ALL), "wbc1": (25, 100, ALL)}
-"""Labels per class, at most: `rsscn7` has 60 images of each class in all, `wbc1` 22 to 176."""
-HELD_OUT = {"rsscn7": (7, 20), "wbc1": (0.15, 0.35)}
+LABELS = {"rsscn7": (10, 25, ALL), "wbc1": (10, 25, ALL), "hymenoptera": (25, 100, ALL)}
+"""Labels per class, at most: `rsscn7` has 60 images of each class in all, `wbc1` 22 to 176, `hymenoptera` 194, 204."""
+HELD_OUT = {"rsscn7": (7, 20), "wbc1": (0.15, 0.35), "hymenoptera": (15, 60)}
 """Images per class for validation and for test, or shares of each class."""
 SIZE, EPOCHS = 112, 15
 
@@ -34,8 +34,9 @@ SIZE, EPOCHS = 112, 15
 def images(root: Path, data: str) -> dict[str, list[Path]]:
     """Return the images of each class, in a fixed random order."""
     found: dict[str, list[Path]] = defaultdict(list)
-    if data == "rsscn7":
-        for path in sorted((root / "data/satellite/rsscn7").glob("*/*/*")):
+    folders = {"rsscn7": "satellite/rsscn7", "hymenoptera": "general/hymenoptera"}
+    if data in folders:
+        for path in sorted((root / "data" / folders[data]).glob("*/*/*")):
             found[path.parent.name].append(path)
     else:
         folder = root / "data/medical/wbc1"
@@ -93,7 +94,7 @@ def lines(measured: dict[tuple[str, str, int], list[dict[str, Any]]]) -> Iterato
     yield "|---" * (len(columns) + 1) + "|"
     means = {key: statistics.mean(accuracy(run) for run in runs) for key, runs in measured.items()}
     best = {
-        (data, labels): max(means[data, preset, labels] for preset in PRESETS if (data, preset, labels) in means)
+        (data, labels): max((means.get((data, preset, labels), 0.0) for preset in PRESETS))
         for data, labels in columns
     }
     for preset in PRESETS:

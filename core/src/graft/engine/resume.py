@@ -9,8 +9,8 @@ from pathlib import Path
 
 from graft import atomic
 from graft.console import Console
-from graft.engine._choose import deadline
 from graft.engine._checkpoint import Checkpoints
+from graft.engine._choose import deadline
 from graft.engine._papers import fingerprint
 from graft.engine._plan import say_plan
 from graft.engine._seeds import undisturbed
