@@ -41,6 +41,7 @@ TASK = TaskSpec(
     augment="flip",
     metrics=("hits",),
     monitor="hits",
+    mixes=("mixup", "cutmix"),
 )
 CONTRIBUTIONS = (
     TASK,
