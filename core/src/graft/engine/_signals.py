@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from graft.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
+from graft.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, InterruptedRun
 
 
 class Stopped(BaseException):
@@ -74,3 +74,16 @@ def stoppable() -> Iterator[Stopper]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def nothing_written() -> Iterator[None]:
+    """Say, when a signal comes within the block, that it leaves nothing behind.
+
+    Raises:
+        InterruptedRun: In the place of `Stopped`.
+    """
+    try:
+        yield
+    except Stopped as stop:
+        raise InterruptedRun("interrupted; nothing was written", terminated=stop.terminated) from None

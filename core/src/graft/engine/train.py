@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,9 +17,8 @@ from graft.engine._plan import say_plan
 from graft.engine._record import duration
 from graft.engine._seeds import undisturbed
 from graft.engine._setup import Experiment, set_up
-from graft.engine._signals import Stopped, stoppable
+from graft.engine._signals import nothing_written, stoppable
 from graft.engine._work import carry_out
-from graft.errors import InterruptedRun
 from graft.plugins import Plugins
 from graft.recipe.schema import budget_seconds
 from graft.runs.folder import Run, check_place
@@ -59,7 +56,7 @@ def train(
     began = time.monotonic() if began is None else began
     check_place(out, name)
     with undisturbed(), stoppable() as stopper:
-        with _nothing_written():
+        with nothing_written():
             experiment = set_up(resolved, plugins=plugins, console=console)
             ends = deadline(experiment, began=began)
             experiment = make_choices(experiment, ends=ends, console=console)
@@ -92,7 +89,7 @@ def dry_run(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> 
         UserError: When something does not fit.
         TrainingError: When the two batches cannot be trained on.
     """
-    with undisturbed(), stoppable() as stopper, _nothing_written():
+    with undisturbed(), stoppable() as stopper, nothing_written():
         experiment = set_up(resolved, plugins=plugins, console=console)
         ends = deadline(experiment, began=time.monotonic())
         experiment = make_choices(experiment, ends=ends, console=console)
@@ -136,16 +133,6 @@ def _warn_of_a_full_disk(experiment: Experiment, out: Path, console: Console) ->
     free = shutil.disk_usage(there).free
     if free < needed:
         console.warn(f"{out}: the run may grow to {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free there")
-
-
-@contextmanager
-def _nothing_written() -> Iterator[None]:
-    try:
-        yield
-    except Stopped as stop:
-        raise InterruptedRun(
-            "interrupted before the run began; nothing was written", terminated=stop.terminated
-        ) from None
 
 
 def _default_name(experiment: Experiment) -> str:
