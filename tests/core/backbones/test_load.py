@@ -12,16 +12,17 @@ from safetensors.torch import load_file, save, save_file
 from graft.backbones import build_backbone
 from graft.backbones.importing import import_weights
 from graft.backbones.load import LoadedBackbone
-from graft.errors import GraftError, OfflineError, PluginError, WeightsError
+from graft.errors import GraftError, OfflineError, PluginError, RecipeError, WeightsError
 from graft.plugins import core_plugins
 from graft.recipe.schema import Backbone as Section
+from shades import shades_plugins
 
 PLUGINS = core_plugins()
 ARCH = "mobilenetv3_small_050"
 
 
-def build(**section: Any) -> LoadedBackbone:
-    return build_backbone(Section(**section), plugins=PLUGINS)
+def build(*, stochastic_depth: float = 0.0, **section: Any) -> LoadedBackbone:
+    return build_backbone(Section(**section), plugins=PLUGINS, stochastic_depth=stochastic_depth)
 
 
 @pytest.fixture(scope="module")
@@ -236,3 +237,73 @@ def test_import_weights__nothing_is_stored_that_does_not_fit(file: Path, tmp_pat
     with pytest.raises(WeightsError, match="mean and std are for 2 and 3 channels, the network takes 3"):
         import_weights(file, name="mine", arch=ARCH, plugins=PLUGINS, preprocess={"mean": (0.5, 0.5)})
     assert not (tmp_path / "home" / "weights").exists()
+
+
+@pytest.mark.parametrize(
+    "kind", ["graft:tiny", ARCH, "timm:resnet18", "timm:convnext_atto", "torchvision:convnext_tiny"]
+)
+def test_stochastic_depth__skips_blocks_in_training_and_changes_nothing_else(kind: str) -> None:
+    torch.manual_seed(0)
+    plain = build(kind=kind, weights="none").backbone
+    deep = build(kind=kind, weights="none", stochastic_depth=0.5).backbone
+    assert list(deep.state_dict()) == list(plain.state_dict())
+    for parameter in plain.parameters():
+        if parameter.ndim == 1:  # what scales a block's output is born as zero: skipping it would not be seen
+            torch.nn.init.normal_(parameter)
+    deep.load_state_dict(plain.state_dict())
+    x = torch.randn(8, 3, 64, 64)
+
+    def draws(backbone: Any) -> list[torch.Tensor]:
+        backbone.train()
+        torch.manual_seed(1)
+        with torch.no_grad():
+            found = [backbone.embed(x) for _ in range(2)]
+        backbone.load_state_dict(state)
+        return found
+
+    state = {name: tensor.clone() for name, tensor in plain.state_dict().items()}
+    assert torch.equal(*draws(plain))
+    assert not torch.equal(*draws(deep))
+    with torch.no_grad():
+        assert torch.equal(deep.eval().embed(x), plain.eval().embed(x))
+
+
+@pytest.mark.parametrize(("kind", "named"), [("timm:resnet18", "drop_prob"), ("torchvision:efficientnet_b0", "p")])
+def test_stochastic_depth__rises_with_depth(kind: str, named: str) -> None:
+    def rates(chance: float) -> list[float]:
+        backbone = build(kind=kind, weights="none", stochastic_depth=chance).backbone
+        drops = [m for m in backbone.modules() if type(m).__name__ in ("DropPath", "StochasticDepth")]
+        return [float(getattr(drop, named)) for drop in drops]
+
+    rising = rates(0.4)
+    assert rising == sorted(rising)
+    assert rising[0] < 0.1
+    assert 0.3 < rising[-1] <= 0.4
+    assert not any(rates(0.0)), "nothing is skipped, whatever the library's own default"
+
+
+def test_stochastic_depth__with_weights(network: Any, file: Path) -> None:
+    loaded = build(kind=ARCH, weights=str(file), stochastic_depth=0.3)
+    assert is_the_networks(loaded, network)
+
+
+@pytest.mark.parametrize("kind", ["timm:vgg11", "timm:inception_v3", "torchvision:resnet18", "torchvision:vgg11"])
+def test_stochastic_depth__refused_before_anything_is_built_or_fetched(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise AssertionError("assembled")
+
+    monkeypatch.setattr("graft.backbones.timm_source.assemble", refuse)
+    monkeypatch.setattr("graft.backbones.torchvision_source.assemble", refuse)
+    with pytest.raises(RecipeError) as caught:
+        build(kind=kind, stochastic_depth=0.1)
+    assert f"strategy.regularise.stochastic_depth: {kind} has no residual blocks" in str(caught.value)
+
+
+def test_stochastic_depth__source_that_does_not_know_it() -> None:
+    section = Section(kind="shades:bits", weights="none")
+    plugins = shades_plugins()
+    assert build_backbone(section, plugins=plugins).arch == "bits"
+    with pytest.raises(RecipeError, match="shades:bits has no residual blocks"):
+        build_backbone(section, plugins=plugins, stochastic_depth=0.1)

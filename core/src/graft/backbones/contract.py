@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from graft.errors import Problem, RecipeError
 from graft.preprocess import Preprocess
 
 
@@ -50,6 +55,10 @@ class Backbone(nn.Module):
             have between the features and the classifier. Maps `(B, C, H, W)` to `(B, D)`.
         info: Names, channels and reductions of the stages, and D.
         preprocess: What the weights expect of an image.
+
+    Attributes:
+        checkpointing: While training, keep only what goes into each stage and calculate the rest again for its gradient
+            (Chen et al. 2016). Outputs, gradients and buffers are the same to the last bit.
     """
 
     def __init__(self, *, stages: Sequence[nn.Module], tail: nn.Module, info: BackboneInfo, preprocess: Preprocess):
@@ -60,12 +69,13 @@ class Backbone(nn.Module):
         self.tail = tail
         self.info = info
         self.preprocess = preprocess
+        self.checkpointing = False
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
         """Return the feature maps of all stages, `(B, C_i, H / r_i, W / r_i)` each, stem first."""
         maps = []
         for stage in self.stages:
-            x = stage(x)
+            x = self._run(stage, x)
             maps.append(x)
         return maps
 
@@ -76,14 +86,44 @@ class Backbone(nn.Module):
     def prefix(self, x: Tensor, upto: int) -> Tensor:
         """Run the first `upto` stages; `upto = 0` returns `x`."""
         for stage in self.stages[:upto]:
-            x = stage(x)
+            x = self._run(stage, x)
         return x
 
     def suffix(self, h: Tensor, start: int) -> Tensor:
         """Run the stages from `start` on, given the output of stage `start - 1`; returns the last feature map."""
         for stage in self.stages[start:]:
-            h = stage(h)
+            h = self._run(stage, h)
         return h
+
+    def _run(self, stage: nn.Module, x: Tensor) -> Tensor:
+        if not (self.checkpointing and self.training and torch.is_grad_enabled() and _has_gradient(stage, x)):
+            return stage(x)  # type: ignore[no-any-return]
+        return checkpoint(stage, x, use_reentrant=False, context_fn=partial(_twice, stage))  # type: ignore[no-any-return]
+
+
+def _has_gradient(stage: nn.Module, x: Tensor) -> bool:
+    """Return whether anything of the stage's calculation is kept: a frozen beginning keeps nothing anyway."""
+    return x.requires_grad or any(parameter.requires_grad for parameter in stage.parameters())
+
+
+def _twice(stage: nn.Module) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Return the contexts in which a stage is calculated and calculated again."""
+    return nullcontext(), _own_buffers(stage)
+
+
+@contextmanager
+def _own_buffers(stage: nn.Module) -> Iterator[None]:
+    """Let a stage work on copies of its buffers: norms count a batch once, however often it is calculated."""
+    kept = [(module, dict(module.named_buffers(recurse=False))) for module in stage.modules()]
+    try:
+        for module, buffers in kept:
+            for name, buffer in buffers.items():
+                setattr(module, name, buffer.clone())
+        yield
+    finally:
+        for module, buffers in kept:
+            for name, buffer in buffers.items():
+                setattr(module, name, buffer)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,17 +143,35 @@ class WeightsInfo:
     preprocess: Preprocess
 
 
+def no_blocks_to_skip(what: str) -> RecipeError:
+    """Return the error for a network, as in `torchvision:vgg11`, that cannot have the stochastic depth asked of it."""
+    problem = Problem(
+        "strategy.regularise.stochastic_depth",
+        f"{what} has no residual blocks that can be skipped",
+        "set it to 0, or take a resnet, efficientnet or convnext of timm's",
+    )
+    return RecipeError("The strategy does not fit the backbone", problems=[problem])
+
+
 class BackboneSource(Protocol):
     """A library of architectures. Built without arguments."""
 
     def names(self) -> Sequence[str]:
         """Return the architectures that can be cut into stages."""
 
-    def build(self, arch: str, *, channels: int = 3) -> Backbone:
+    def build(self, arch: str, *, channels: int = 3, stochastic_depth: float = 0.0) -> Backbone:
         """Build `arch` with random weights and its default preprocessing.
+
+        Args:
+            arch: Its name.
+            channels: Input channels.
+            stochastic_depth: Chance in 0 … 1 that the deepest residual block is skipped in training mode, falling to
+                zero towards the input (Huang et al. 2016). Changes no name in the state dict. Only given where it is
+                not zero: a source none of whose networks has such blocks may leave it out of its signature.
 
         Raises:
             WeightsError: When `arch` is not one of `names()`, or cannot be cut, with the reason.
+            RecipeError: When `arch` has no blocks that can be skipped (`no_blocks_to_skip`).
         """
 
     def pretrained(self, arch: str) -> WeightsInfo | None:

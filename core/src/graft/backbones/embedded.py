@@ -32,14 +32,14 @@ class EmbeddedSource:
         """Return the embedded backbones."""
         return read_index(INDEX)
 
-    def build(self, arch: str, *, channels: int = 3) -> Backbone:
+    def build(self, arch: str, *, channels: int = 3, stochastic_depth: float = 0.0) -> Backbone:
         """Build `arch` with random weights and its own preprocessing.
 
         Raises:
             WeightsError: When `arch` is none of `names()`.
         """
         about = _about(arch)
-        backbone = TimmSource().build(about["arch"], channels=channels)
+        backbone = TimmSource().build(about["arch"], channels=channels, stochastic_depth=stochastic_depth)
         backbone.preprocess = adapt_preprocess(Preprocess.from_json(about["preprocess"]), channels)
         return backbone
 

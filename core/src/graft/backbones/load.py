@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from graft.backbones import store
 from graft.backbones.channels import adapt_preprocess
-from graft.backbones.contract import Backbone, BackboneSource, WeightsInfo
+from graft.backbones.contract import Backbone, BackboneSource, WeightsInfo, no_blocks_to_skip
 from graft.backbones.cut import truncate
 from graft.backbones.hub import HUB, TENSORS, hub_file
 from graft.backbones.matching import LoadReport, load_into, unwrapped
@@ -52,18 +53,26 @@ class _Weights:
     state: Mapping[str, Tensor]
 
 
-def build_backbone(section: Section, *, plugins: Plugins) -> LoadedBackbone:
+def build_backbone(section: Section, *, plugins: Plugins, stochastic_depth: float = 0.0) -> LoadedBackbone:
     """Build the architecture, load the weights, cut.
+
+    Args:
+        section: The recipe's `backbone`.
+        plugins: Who offers the architectures.
+        stochastic_depth: Chance in 0 … 1 that the deepest residual block of the whole architecture is skipped in
+            training mode, falling to zero towards the input (Huang et al. 2016).
 
     Raises:
         PluginError: When no source has the architecture.
+        RecipeError: When the architecture cannot have `stochastic_depth`.
         OfflineError: When the weights would have to be downloaded and cannot be.
         WeightsError: When the weights cannot be found, read or matched, or the architecture cannot be cut as asked.
     """
     spec, arch = find_architecture(section.kind, plugins)
     source: BackboneSource = plugins.target(spec)()
+    # Before the weights, which may take long to come.
+    backbone = _build(source, arch, section.channels, stochastic_depth, f"{spec.name}:{arch}")
     weights = _find(section.weights, spec, arch, source, upto=section.upto)
-    backbone = source.build(arch, channels=section.channels)
     whole = list(backbone.state_dict())
     if section.upto is not None:
         backbone = _cut(backbone, section.upto, f"{spec.name}:{arch}")
@@ -87,6 +96,14 @@ def build_backbone(section: Section, *, plugins: Plugins) -> LoadedBackbone:
     return LoadedBackbone(
         backbone=backbone, source=spec.name, arch=arch, weights=weights.info if weights else None, report=report
     )
+
+
+def _build(source: BackboneSource, arch: str, channels: int, stochastic_depth: float, what: str) -> Backbone:
+    if not stochastic_depth:
+        return source.build(arch, channels=channels)
+    if "stochastic_depth" not in signature(source.build).parameters:
+        raise no_blocks_to_skip(what)
+    return source.build(arch, channels=channels, stochastic_depth=stochastic_depth)
 
 
 def _find(named: str, spec: BackboneSpec, arch: str, source: BackboneSource, *, upto: str | None) -> _Weights | None:

@@ -11,11 +11,12 @@ from typing import Any
 
 import timm
 import torch
+from timm.layers import DropPath
 from timm.models import get_pretrained_cfg
 from torch import Tensor
 
 from graft.backbones.channels import adapt_preprocess
-from graft.backbones.contract import Backbone, WeightsInfo
+from graft.backbones.contract import Backbone, WeightsInfo, no_blocks_to_skip
 from graft.backbones.cut import CannotCut, Cut, assemble, differs, plan
 from graft.backbones.hub import HUB, TENSORS, hub_file, url_file
 from graft.backbones.names import read_index
@@ -36,14 +37,15 @@ class TimmSource:
         """Return the architectures that can be cut into stages."""
         return read_index(INDEX)
 
-    def build(self, arch: str, *, channels: int = 3) -> Backbone:
+    def build(self, arch: str, *, channels: int = 3, stochastic_depth: float = 0.0) -> Backbone:
         """Build `arch` with random weights and its default preprocessing.
 
         Raises:
             WeightsError: When timm has no `arch`, or it cannot be cut, with the reason.
+            RecipeError: When `stochastic_depth` is asked of a network without residual blocks.
         """
         cut = cut_of(arch, channels)
-        model = _model(arch, channels)
+        model = _skipping(arch, channels, stochastic_depth) if stochastic_depth else _whole(arch, channels)
         backbone = assemble(model, cut, preprocess=adapt_preprocess(_preprocess(_config(arch)), channels))
         if arch.partition(".")[0] not in self.names() and (difference := _difference(model, backbone, channels)):
             raise _refusal(arch, difference)
@@ -157,8 +159,29 @@ def _preprocess(config: Any) -> Preprocess:
     )
 
 
-def _model(arch: str, channels: int) -> Any:
-    return timm.create_model(arch, pretrained=False, num_classes=0, in_chans=channels)
+def _model(arch: str, channels: int, **options: Any) -> Any:
+    return timm.create_model(arch, pretrained=False, num_classes=0, in_chans=channels, **options)
+
+
+def _whole(arch: str, channels: int) -> Any:
+    """Return timm's network, in which no block is skipped, as some families' are by default."""
+    model = _model(arch, channels)
+    for module in model.modules():
+        if isinstance(module, DropPath):
+            module.drop_prob = 0.0
+    return model
+
+
+def _skipping(arch: str, channels: int, chance: float) -> Any:
+    """Return timm's network with stochastic depth.
+
+    Raises:
+        RecipeError: When the family does not know it.
+    """
+    try:
+        return _model(arch, channels, drop_path_rate=chance)
+    except TypeError as error:  # the one argument more than the one with which it was just cut
+        raise no_blocks_to_skip(f"timm:{arch}") from error
 
 
 @lru_cache(maxsize=1)

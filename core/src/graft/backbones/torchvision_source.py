@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights, list_models
 
 from graft.backbones.channels import adapt_preprocess
-from graft.backbones.contract import Backbone, WeightsInfo
+from graft.backbones.contract import Backbone, WeightsInfo, no_blocks_to_skip
 from graft.backbones.cut import Cut, assemble, plan
 from graft.backbones.hub import url_file
 from graft.backbones.names import read_index
@@ -43,6 +43,7 @@ class Family:
             belongs to the pooled embedding.
         between: What forward does between the children before the classifier and the classifier.
         classifier: A linear layer, or a row that ends in one.
+        skips: Whether torchvision can build it with stochastic depth.
     """
 
     prefixes: tuple[str, ...]
@@ -50,6 +51,7 @@ class Family:
     end: int = -1
     between: tuple[type[nn.Module], ...] = ()
     classifier: str = "classifier"
+    skips: bool = False
 
 
 class _Pool(nn.AdaptiveAvgPool2d):
@@ -62,8 +64,9 @@ FAMILIES = (
     Family(prefixes=("vgg",), between=(nn.Flatten,)),
     Family(prefixes=("densenet",), between=(nn.ReLU, _Pool)),
     Family(prefixes=("mobilenet_v2",), end=-2, between=(_Pool, nn.Flatten)),
-    Family(prefixes=("mobilenet_v3", "efficientnet"), end=-2, between=(nn.Flatten,)),
-    Family(prefixes=("convnext",)),
+    Family(prefixes=("mobilenet_v3",), end=-2, between=(nn.Flatten,)),
+    Family(prefixes=("efficientnet",), end=-2, between=(nn.Flatten,), skips=True),
+    Family(prefixes=("convnext",), skips=True),
     Family(prefixes=("regnet",), row="trunk_output", classifier="fc"),
     Family(prefixes=("shufflenet_v2",), row="stage4", between=(Mean,), classifier="fc"),
     Family(prefixes=("mnasnet",), row="layers", end=-4, between=(Mean,)),
@@ -77,15 +80,18 @@ class TorchvisionSource:
         """Return the architectures that can be cut into stages."""
         return read_index(INDEX)
 
-    def build(self, arch: str, *, channels: int = 3) -> Backbone:
+    def build(self, arch: str, *, channels: int = 3, stochastic_depth: float = 0.0) -> Backbone:
         """Build `arch` with random weights and its default preprocessing.
 
         Raises:
             WeightsError: When torchvision has no `arch`, or it belongs to no family that can be cut.
+            RecipeError: When `stochastic_depth` is asked of a family whose blocks torchvision never skips.
         """
         weights = _weights(arch)
+        if stochastic_depth and not _family(arch).skips:
+            raise no_blocks_to_skip(f"torchvision:{arch}")
         preprocess = _preprocess(weights) if weights else Preprocess()
-        model = _network(arch)
+        model = _network(arch, stochastic_depth=stochastic_depth)
         if channels != 3:
             _widen(model, channels)
         chain = _chain(model, _family(arch))
@@ -150,7 +156,7 @@ def cut_of(arch: str) -> Cut:
     return plan(model, end=f"{family.row}.{inner[family.end]}")
 
 
-def _network(arch: str, *, meta: bool = False) -> nn.Module:
+def _network(arch: str, *, meta: bool = False, stochastic_depth: float = 0.0) -> nn.Module:
     name = arch.partition(".")[0]
     if meta:
         try:
@@ -158,7 +164,9 @@ def _network(arch: str, *, meta: bool = False) -> nn.Module:
                 return _network(arch)
         except NotImplementedError:  # RegNet computes its widths with tensors
             return _network(arch).to("meta")
-    model: nn.Module = get_model(name, weights=None)
+    # Also where it is zero: by default torchvision skips a fifth of an efficientnet's blocks.
+    options = {"stochastic_depth_prob": stochastic_depth} if _family(arch).skips else {}
+    model: nn.Module = get_model(name, weights=None, **options)
     return model
 
 
