@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import torch
 from safetensors.torch import save_file
 
 from graft.console import Console
+from graft.data.dataset import Batch
 from graft.engine import lr_find
 from graft.engine._setup import Experiment
 from graft.engine.lr_find import Found, find_learning_rate
 from graft.errors import DataError, InterruptedRun, RecipeError, TrainingError
+from graft.model import Model
 from graft.plugins import Plugins
 from graft.recipe import ResolvedRecipe
 from graft.strategies.lr_range import rising
@@ -115,6 +118,22 @@ def test_find__every_unit_has_the_rate_that_training_would_give_it(find: Find, m
         assert rates == pytest.approx({"stem": base / 2, "stage1": base, "tail": 0.01, "head": 3 * base})
 
 
+def test_find__epoch_after_epoch_in_another_order(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[int]] = []
+    loss = lr_find.training_loss
+
+    def watched(model: Model, batch: Batch, *args: Any) -> torch.Tensor:
+        seen.append(batch.indices.tolist())
+        return loss(model, batch, *args)
+
+    monkeypatch.setattr(lr_find, "training_loss", watched)
+    find(steps=20)
+    first, second = seen[:4], seen[4:8]
+    assert len({index for batch in first for index in batch}) == 16
+    assert len({index for batch in second for index in batch}) == 16
+    assert first != second
+
+
 def test_find__accumulated_batches_equal_a_larger_one(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, x: x)
     fixed = ("strategy=fixed", "augment=none")
@@ -138,8 +157,19 @@ def test_find__trains_as_the_recipe_says(find: Find, tmp_path: Path, override: s
     torch.manual_seed(5)
     weights = tmp_path / "bits.safetensors"
     save_file(Source().build("bits").state_dict(), weights)
-    base = f"backbone.weights={weights}"
-    assert find(base, override).losses != find(base).losses
+    base = (f"backbone.weights={weights}", "strategy.regularise.l2_sp=0.1")
+    assert find(*base, override).losses != find(*base).losses
+
+
+def test_find__fp16_takes_the_steps_of_fp32(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = find("strategy.pace.optimizer=sgd")
+    set_up = lr_find.set_up
+    # A recipe may ask for it on a GPU alone.
+    monkeypatch.setattr(lr_find, "set_up", lambda *args, **kwargs: replace(set_up(*args, **kwargs), precision="fp16"))
+    half = find("strategy.pace.optimizer=sgd")
+    assert half.losses != whole.losses
+    assert half.losses[:60] == pytest.approx(whole.losses[:60], rel=0.05)
+    assert half.suggestions["valley"] == pytest.approx(whole.suggestions["valley"], rel=0.5)
 
 
 def test_find__loss_that_is_not_finite(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
