@@ -94,6 +94,7 @@ def test_find__freezes_what_the_first_epoch_freezes(find: Find, experiments: lis
     found = find(f"strategy.unfreeze={strategy}", steps=40)
     assert not found.diverged
     assert len(found.losses) == 40
+    assert [int(experiment.model.head.seen) for experiment in experiments] == [16, 16], "heads are prepared, once"
     short, long = (experiment.model.state_dict() for experiment in experiments)
     for name, tensor in short.items():
         assert torch.equal(tensor, long[name]) is not name.startswith("head.linear"), name
