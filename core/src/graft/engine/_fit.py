@@ -115,7 +115,7 @@ def _train(
         else:
             model.head.prepare(experiment.targets_of("train"))
         model.backbone.checkpointing = train.gradient_checkpointing
-        arrange(model, experiment.recipe.speed, experiment.device)
+        arrange(model, experiment.recipe.speed, console)
         loader, sampler = experiment.train_loader()
         val_loader = experiment.loader("val") if experiment.prepared.split["val"] else None
         clock = _clock(experiment, batches=len(loader), start=start, ends=ends)

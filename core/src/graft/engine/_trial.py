@@ -1,0 +1,72 @@
+"""Training steps of a copy of an experiment's network, to see what they take; the experiment stays as it is."""
+
+from __future__ import annotations
+
+import copy
+import time
+
+import torch
+from torch import Tensor
+
+from graft.data.dataset import Batch, ImageDataset
+from graft.engine._setup import Experiment
+from graft.strategies import unfreeze
+from graft.strategies.groups import learning_rates, parameter_groups, units
+from graft.strategies.optimizers import build_optimizer
+
+
+class Trial:
+    """Trains a copy of the network as in the last epoch, in which most of it trains.
+
+    Args:
+        experiment: Its batch may still be `auto`, and so may its way to unfreeze, which then is taken for `all`.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        recipe = experiment.recipe
+        strategy, epochs = recipe.strategy, recipe.train.epochs
+        self.device = experiment.device
+        self.precision = experiment.precision
+        self.model = copy.deepcopy(experiment.model).to(self.device).train()
+        self.model.backbone.checkpointing = recipe.train.gradient_checkpointing
+        names = list(units(self.model))
+        known = strategy.unfreeze.kind in unfreeze.KINDS
+        frozen = unfreeze.frozen(strategy.unfreeze, names, epochs - 1, epochs) if known else ()
+        unfreeze.apply(self.model, frozen, strategy.norm)
+        rates = learning_rates(strategy.pace, names)
+        groups = parameter_groups(self.model, rates=rates, regularise=strategy.regularise)
+        self.optimizer = build_optimizer(strategy.pace.optimizer, groups)
+
+    def step(self, batch: Batch) -> float:
+        """Train on a batch and return the seconds that it took."""
+        self._wait()
+        began = time.perf_counter()
+        self.loss(batch).backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self._wait()
+        return time.perf_counter() - began
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the loss on a batch, as training calculates it."""
+        with autocast(self.device, self.precision):
+            terms = self.model.head.loss(self.model(batch.images), batch.targets)
+        return torch.stack(list(terms.values())).sum()
+
+    def _wait(self) -> None:
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+
+def some_batch(experiment: Experiment, size: int) -> Batch:
+    """Return `size` training images, the same ones again where there are fewer, on the experiment's device."""
+    one = experiment.changed("", train=experiment.recipe.train.model_copy(update={"batch": 1}))
+    dataset = one.train_loader()[0].dataset
+    assert isinstance(dataset, ImageDataset)  # for the type checker: the loader knows it as any data set
+    return dataset.batch([(0, index % len(dataset)) for index in range(size)]).to(experiment.device)
+
+
+def autocast(device: str, precision: str) -> torch.autocast:
+    """Return the context of a precision, `fp32`, `bf16` or `fp16`, on a device."""
+    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
+    return torch.autocast(device, dtype=dtype, enabled=precision != "fp32")
