@@ -11,6 +11,7 @@ from graft.backbones.timm_source import TimmSource
 from graft.console import Console
 from graft.data.dataset import Batch
 from graft.engine import _speed
+from graft.engine._choose import make_choices
 from graft.engine._setup import Experiment, set_up
 from graft.engine._speed import arrange, fastest, has_bf16
 from graft.engine._trial import Trial, autocast
@@ -289,6 +290,14 @@ def test_fastest__leaves_the_experiment_as_it_is(experiment: Made) -> None:
     for name, tensor in given.model.state_dict().items():
         assert torch.equal(tensor, before[name]), name
     assert all(parameter.grad is None for parameter in given.model.parameters())
+
+
+def test_fastest__what_is_chosen_is_written_down_and_done(seconds: dict[str, float], experiment: Made) -> None:
+    seconds["last bf16"] = 0.001
+    chosen = make_choices(experiment(), ends=None, console=QUIET)
+    assert chosen.precision == chosen.recipe.train.precision == "bf16"
+    assert chosen.recipe.speed == Speed(channels_last=True)
+    assert chosen.choices[-1].startswith("speed channels_last bf16")
 
 
 @pytest.mark.skipif(not has_bf16("cpu"), reason="this processor has no bf16")

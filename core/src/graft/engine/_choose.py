@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -58,7 +59,7 @@ def make_choices(experiment: Experiment, *, ends: float | None, console: Console
     if experiment.recipe.speed.mode == "auto":
         speed, precision, why = fastest(experiment, console)
         train = experiment.recipe.train.model_copy(update={"precision": precision})
-        experiment = experiment.changed(why, train=train, speed=speed)
+        experiment = replace(experiment.changed(why, train=train, speed=speed), precision=precision)
     if ends is not None:
         experiment = _with_epochs(experiment, ends)
     for sentence in experiment.choices[known:]:
