@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -180,7 +180,6 @@ def _run_seconds(experiment: Experiment, seconds: float) -> float:
 
 
 def _trial(experiment: Experiment, way: _Way, console: Console) -> Trial:
-    trial = Trial(experiment)
-    trial.precision = way.precision
+    trial = Trial(replace(experiment, precision=way.precision))
     arrange(trial.model, Speed(channels_last=way.channels_last, compile=way.compile), console)
     return trial

@@ -35,7 +35,8 @@ class Trial:
         unfreeze.apply(self.model, frozen, strategy.norm)
         rates = learning_rates(strategy.pace, names)
         groups = parameter_groups(self.model, rates=rates, regularise=strategy.regularise)
-        self.optimizer = build_optimizer(strategy.pace.optimizer, groups)
+        fused = self.precision == "fp32" and self.device in ("cpu", "cuda")
+        self.optimizer = build_optimizer(strategy.pace.optimizer, groups, fused=fused)
 
     def step(self, batch: Batch) -> float:
         """Train on a batch and return the seconds that it took."""
