@@ -106,6 +106,21 @@ def unknown_head_option(folder: Path) -> Mistake:
 
 
 @case
+def option_of_another_head(folder: Path) -> Mistake:
+    return train(photos(folder), "head.hidden=[256]", says=("head.hidden", "of the head 'linear'", "a key of 'mlp'"))
+
+
+@case
+def number_for_a_list(folder: Path) -> Mistake:
+    return train(photos(folder), "head=mlp", "head.hidden=256", says=("head.hidden", "expected a list", "write [256]"))
+
+
+@case
+def text_for_a_list(folder: Path) -> Mistake:
+    return train(photos(folder), "evaluation.metrics=f1", says=("evaluation.metrics", 'write ["f1"]'))
+
+
+@case
 def unknown_architecture(folder: Path) -> Mistake:
     return train(photos(folder), "backbone.kind=resnet5", says=("backbone", "resnet5", "did you mean"))
 
@@ -133,6 +148,11 @@ def unknown_metric(folder: Path) -> Mistake:
 @case
 def unknown_preset(folder: Path) -> Mistake:
     return train(photos(folder), "strategy.preset=fixd", says=("strategy.preset", "did you mean 'fixed'?"))
+
+
+@case
+def preset_of_another_name(folder: Path) -> Mistake:
+    return train(photos(folder), "strategy=frozen", says=("strategy.preset", "'frozen'", "graft strategies list"))
 
 
 @case
@@ -174,7 +194,13 @@ def broken_toml(folder: Path) -> Mistake:
 
 @case
 def recipe_is_missing(folder: Path) -> Mistake:
-    return train("--recipe", folder / "recipy.toml", says=("recipy.toml",))
+    return train("--recipe", folder / "recipy.toml", says=("recipy.toml", "Fix: "))
+
+
+@case
+def recipe_in_the_place_of_data(folder: Path) -> Mistake:
+    path = recipe(folder, "")
+    return train(path, says=("recipe.toml is a recipe", f"--recipe {path}"))
 
 
 @case
@@ -186,7 +212,7 @@ def recipe_in_another_encoding(folder: Path) -> Mistake:
 
 @case
 def no_data(folder: Path) -> Mistake:
-    return train(says=("data",))
+    return train("train.epochs=3", says=("data", "graft classify train photos/"))
 
 
 @case
@@ -206,7 +232,17 @@ def override_without_value(folder: Path) -> Mistake:
 
 @case
 def unknown_option(folder: Path) -> Mistake:
-    return train(photos(folder), "--epocs", "3", says=("--epocs",))
+    return train(photos(folder), "--epocs", "3", says=("--epocs", "--epochs"))
+
+
+@case
+def key_of_the_recipe_as_an_option(folder: Path) -> Mistake:
+    return train(photos(folder), "--lr", "0.1", says=("--lr", "Fix: strategy.pace.lr=0.1"))
+
+
+@case
+def key_of_two_words_as_an_option(folder: Path) -> Mistake:
+    return train(photos(folder), "--weight-decay=0.1", says=("Fix: strategy.regularise.weight_decay=0.1",))
 
 
 @case
@@ -225,7 +261,7 @@ def device_that_is_not_there(folder: Path) -> Mistake:
 
 @case
 def weights_file_is_missing(folder: Path) -> Mistake:
-    return train(photos(folder), "backbone.weights=./tiny.safetensors", says=("tiny.safetensors",))
+    return train(photos(folder), "backbone.weights=./tiny.safetensors", says=("tiny.safetensors", "Fix: "))
 
 
 @case
@@ -415,6 +451,13 @@ def table_without_its_column(folder: Path) -> Mistake:
 
 
 @case
+def table_without_a_header(folder: Path) -> Mistake:
+    path = table(folder, "")
+    path.write_text(GOOD_ROWS)
+    return train(path, says=("labels.csv line 1", "apple-00.png", "path,label"))
+
+
+@case
 def table_names_missing_files(folder: Path) -> Mistake:
     return train(table(folder, GOOD_ROWS + "photos/gone.png,sky\n"), says=("labels.csv", "line 20", "gone.png"))
 
@@ -494,6 +537,11 @@ def report_of_what_is_no_run(folder: Path) -> Mistake:
 @case
 def unknown_command(folder: Path) -> Mistake:
     return Mistake(("clasify", "train"), ("clasify", "classify"))
+
+
+@case
+def verb_without_its_task(folder: Path) -> Mistake:
+    return Mistake(("train", str(photos(folder))), ("'train'", "graft classify train"))
 
 
 @case

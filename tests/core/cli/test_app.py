@@ -105,6 +105,25 @@ def test_offline__holds_for_the_command(graft: Graft, tiles: Path) -> None:
     assert result.out == "True\ndone\n"
 
 
+@pytest.mark.parametrize(
+    "arguments", [("tiles", "--offline", "--how", "offline"), ("tiles", "--how", "offline", "--offline")]
+)
+def test_offline__behind_the_command(graft: Graft, tiles: Path, arguments: tuple[str, ...]) -> None:
+    assert "True" in graft(*arguments, env={"GRAFT_OFFLINE": ""}).out
+
+
+def test_offline__behind_two_dashes_is_a_word_like_others(graft: Graft, tiles: Path) -> None:
+    result = graft("tiles", "--", "--offline", env={"GRAFT_OFFLINE": ""})
+    assert result.code == 2
+    assert "--offline" in result.err
+
+
+def test_usage__a_verb_without_its_task(graft: Graft) -> None:
+    assert "graft classify train" in graft("train", "photos").err
+    assert "graft classify lr-find" in graft("lr-find", "photos").err
+    assert "graft classify" not in graft("fly", "photos").err
+
+
 def test_version__is_one_line(graft: Graft) -> None:
     result = graft("--version")
     assert result.code == 0

@@ -30,7 +30,7 @@ def test_check__every_mistake_and_exit_code_2(graft: Graft) -> None:
         "graft: the recipe has 2 mistakes\n"
         "  command line: train.epochs: expected a whole number above 0, got 0\n"
         "  wrong.toml: hed: unknown key (did you mean 'head'?)\n"
-        "Fix: correct them; graft recipe schema lists every key and what it takes\n"
+        "Fix: correct them; every key: graft recipe schema\n"
     )
 
 

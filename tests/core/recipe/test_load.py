@@ -235,7 +235,7 @@ def test_load_recipe__broken_overrides_and_a_broken_file_at_once(tmp_path: Path,
         load_recipe(path, overrides=["head", "train.batch=0"], plugins=plugins)
     assert [str(one) for one in caught.value.problems] == [
         "command line: head: expected key=value (as in train.epochs=5)",
-        "command line: train.batch: expected a whole number above 0, got 0",
+        "command line: train.batch: expected a whole number above 0 or 'auto', got 0",
         "recipe.toml: train.epocs: unknown key (did you mean 'epochs'?)",
     ]
 

@@ -30,7 +30,7 @@ BROKEN = {
     "unknown key": (GOOD + "[train]\nepocs = 3", "train.epocs: unknown key (did you mean 'epochs'?)"),
     "unknown deep key": (
         GOOD + "[strategy.pace]\nlayer_decya = 0.7",
-        "strategy.pace.layer_decya: unknown key (known here: lr, head, optimizer, schedule, warmup)",
+        "strategy.pace.layer_decya: unknown key (did you mean 'layer_decay'?)",
     ),
     "key of another section": (GOOD + "epochs = 3", "epochs: unknown key (did you mean 'train.epochs'?)"),
     "deep key of another section": (GOOD + "lr = 3.0", "lr: unknown key (did you mean 'strategy.pace.lr'?)"),
@@ -40,19 +40,19 @@ BROKEN = {
     ),
     "unknown key of a part": (
         GOOD + '[head]\nkind = "deep"\ndropuot = 0.1',
-        "head.dropuot: unknown key (did you mean 'dropout'?)",
+        "head.dropuot: unknown key of the head 'deep' (did you mean 'dropout'?)",
     ),
     "key of a part without options": (
         GOOD + "[head]\ndropout = 0.1",
-        "head.dropout: unknown key (it takes no options)",
+        "head.dropout: unknown key of the head 'flat' (it is a key of 'deep')",
     ),
     "unknown key of a task": (
         'data = "x"\n[task]\nkind = "sorting"\nbin = 3',
-        "task.bin: unknown key (did you mean 'bins'?)",
+        "task.bin: unknown key of the task 'sorting' (did you mean 'bins'?)",
     ),
     "unknown key of a reader": (
         'task = "sorting"\n[data]\ntrain = "x"\nreader = {kind = "csv", labl = "x"}',
-        "data.reader.labl: unknown key (did you mean 'label'?)",
+        "data.reader.labl: unknown key of the reader 'csv' (did you mean 'label'?)",
     ),
     "key of the automatic reader": (
         GOOD.replace("data =", "data.train =") + 'data.reader.label = "x"',
@@ -60,11 +60,11 @@ BROKEN = {
     ),
     "unknown key of a domain": (
         GOOD + '[domain]\nkind = "moon"\nphase = 1',
-        "domain.phase: unknown key (it takes no options)",
+        "domain.phase: unknown key of the domain 'moon' (it takes no options)",
     ),
     "unknown key of unfreeze": (
         GOOD + "[strategy.unfreeze]\nevery = 2",
-        "strategy.unfreeze.every: unknown key (it takes no options)",
+        "strategy.unfreeze.every: unknown key of the way to unfreeze 'all' (it is a key of 'gradual')",
     ),
     "unknown key of a nested table": (
         GOOD + '[head]\nkind = "fragile"\ntip = {angle = 3, angel = 4}',
@@ -97,7 +97,7 @@ BROKEN = {
     ),
     "true for a whole number": (
         GOOD + "[train]\nbatch = true",
-        "train.batch: expected a whole number above 0, got true",
+        "train.batch: expected a whole number above 0 or 'auto', got true",
     ),
     "number for a text": (
         GOOD + "[backbone]\nweights = 3",
@@ -114,7 +114,18 @@ BROKEN = {
         GOOD + "[train.epochs]\nx = 1",
         "train.epochs: expected a whole number above 0, got a table",
     ),
-    "text for a list": (GOOD + "[evaluation]\nmetrics = 'rank'", "evaluation.metrics: expected a list, got 'rank'"),
+    "text for a list": (
+        GOOD + "[evaluation]\nmetrics = 'rank'",
+        "evaluation.metrics: expected a list, got 'rank' (write [\"rank\"])",
+    ),
+    "number for a list of a part": (
+        GOOD + '[head]\nkind = "deep"\nlayers = 3',
+        "head.layers: expected a list, got 3 (write [3])",
+    ),
+    "text for a list of numbers": (
+        GOOD + '[head]\nkind = "deep"\nlayers = "x"',
+        "head.layers: expected a list, got 'x'",
+    ),
     "number in a list": (
         GOOD + "[evaluation]\nmetrics = ['share', 3]",
         "evaluation.metrics.1: expected a text that is not empty, got 3",
@@ -169,7 +180,10 @@ BROKEN = {
         GOOD + "[train]\nprecision = 'fp8'",
         "train.precision: expected one of 'auto', 'fp32', 'bf16', 'fp16', got 'fp8'",
     ),
-    "the only word": (GOOD + "[strategy.pace]\noptimizer = 'x'", "strategy.pace.optimizer: expected 'adamw', got 'x'"),
+    "unknown optimizer": (
+        GOOD + "[strategy.pace]\noptimizer = 'x'",
+        "strategy.pace.optimizer.kind: there is no optimizer 'x' (there are adamw, adam, radam, sgd, lamb, lars, lion)",
+    ),
     "a word of a part": (
         GOOD + '[head]\nkind = "deep"\nactivation = "rellu"',
         "head.activation: expected one of 'relu', 'gelu', got 'rellu' (did you mean 'relu'?)",
@@ -197,9 +211,14 @@ BROKEN = {
         GOOD + 'strategy = "fixd"',
         "strategy.preset: there is no strategy 'fixd' (did you mean 'fixed'?)",
     ),
+    "preset that is like no other": (
+        GOOD + 'strategy = "zebra"',
+        "strategy.preset: there is no strategy 'zebra'; there are calm, fixed, full, wild (graft strategies list)",
+    ),
     "unknown way to unfreeze": (
         GOOD + '[strategy]\nunfreeze = "nothing"',
-        "strategy.unfreeze.kind: there is no way to unfreeze 'nothing' (there are none, all)",
+        "strategy.unfreeze.kind: there is no way to unfreeze 'nothing' "
+        "(there are none, all, from, surgical, gradual, head-then-all, auto)",
     ),
     "unknown backbone": (
         GOOD + 'backbone = "resnet5"',
@@ -266,7 +285,8 @@ def test_resolve__every_mistake_at_once(plugins: Plugins) -> None:
         "recipe.toml: train.bach: unknown key (did you mean 'batch'?)",
         "recipe.toml: backbone.kind: there is no backbone 'resnet5' (did you mean 'resnet50'?)",
         "recipe.toml: head.dropout: expected a number of at least 0 and below 1, got 2",
-        "recipe.toml: strategy.unfreeze.kind: there is no way to unfreeze 'nothing' (there are none, all)",
+        "recipe.toml: strategy.unfreeze.kind: there is no way to unfreeze 'nothing' "
+        "(there are none, all, from, surgical, gradual, head-then-all, auto)",
         "recipe.toml: evaluation.metrics.0: metric 'error' is for counting, not for sorting (there are rank, share)",
         "recipe.toml: evaluation.metrics: 'share' is not among them, and train.monitor names it "
         "(add it, or set train.monitor to one of these)",
@@ -280,7 +300,7 @@ def test_resolve__the_text_of_the_error(plugins: Plugins) -> None:
         "the recipe has 2 mistakes\n"
         "  Python: epochs: unknown key (did you mean 'train.epochs'?)\n"
         "  Python: lr: unknown key (did you mean 'strategy.pace.lr'?)\n"
-        "Fix: correct them; graft recipe schema lists every key and what it takes"
+        "Fix: correct them; every key: graft recipe schema"
     )
 
 
@@ -294,10 +314,11 @@ def test_resolve__a_python_object(plugins: Plugins) -> None:
 
 
 def test_resolve__a_mistake_of_a_plugin_is_called_so() -> None:
-    bad = StrategySpec(name="bad", summary="Bad", recipe={"pace": {"lr": 0.0, "speed": 3}})
+    bad = StrategySpec(name="bad", summary="Bad", recipe={"pace": {"lr": 0.0, "sped": 3}})
     assert problems(GOOD + 'strategy = "bad"', toy_plugins(bad)) == [
         "preset bad: strategy.pace.lr: expected a number above 0, got 0.0",
-        "preset bad: strategy.pace.speed: unknown key (known here: lr, head, optimizer, schedule, warmup)",
+        "preset bad: strategy.pace.sped: unknown key (known here: "
+        "lr, head, layer_decay, rates, optimizer, schedule, warmup)",
     ]
 
 

@@ -39,7 +39,10 @@ def test_create__a_number_where_the_second_is_taken(tmp_path: Path, monkeypatch:
 def test_create__given_name_is_never_overwritten(tmp_path: Path) -> None:
     run = create(tmp_path, "Meine Läufe / 1")
     assert run.path.name == "Meine-Laufe-1"
-    with pytest.raises(RunError, match="never overwritten"):
+    with pytest.raises(RunError, match=f"never overwritten\nFix: give another --name, or .* graft resume {run.path}"):
+        create(tmp_path, "Meine Läufe / 1")
+    run.mark("finished")
+    with pytest.raises(RunError, match=r"never overwritten\nFix: give another --name$"):
         create(tmp_path, "Meine Läufe / 1")
     assert len(list(tmp_path.iterdir())) == 1
 

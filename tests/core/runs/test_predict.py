@@ -39,6 +39,13 @@ def test_predict__same_as_the_model_on_prepared_images(predictor: Predictor, tmp
         assert file.row["error"] is None
 
 
+def test_predict__a_table_stands_for_the_files_in_it(predictor: Predictor, tmp_path: Path) -> None:
+    first, second = write_images(tmp_path, 2)
+    table = tmp_path / "new.csv"
+    table.write_text(f"path\n{second.name}\n{first.name}\n")
+    assert [file.path for file in predictor.predict([table, first])] == [second, first, first]
+
+
 def test_predict__bad_files_are_rows(predictor: Predictor, tmp_path: Path) -> None:
     good, other = write_images(tmp_path, 2)
     broken = tmp_path / "broken.png"

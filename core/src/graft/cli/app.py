@@ -31,7 +31,7 @@ class LazyGroup(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the global options and begin the session that they describe."""
         begin(Session())  # for --help, which is answered while parsing
-        rest = super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, _offline_first(args))
         given = ctx.params
         begin(Session(json=given["as_json"], quiet=given["quiet"], debug=given["debug"]))
         if given["offline"]:
@@ -89,7 +89,9 @@ def _version(asked: bool) -> None:
 def root(
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Never use the network.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Never use the network; may stand behind a command, too.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of every error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Show the versions that matter.", callback=_version, is_eager=True)
@@ -100,6 +102,13 @@ def root(
     New here? [bold]graft demo[/bold] shows the whole way on generated images, without network or GPU.
     Your own images: [bold]graft TASK train FOLDER[/bold]; what FOLDER holds is in [bold]graft TASK train --help[/bold].
     """
+
+
+def _offline_first(args: list[str]) -> list[str]:
+    """Return the arguments with `--offline` in front, wherever it was typed before a `--`."""
+    end = args.index("--") if "--" in args else len(args)
+    kept = [arg for arg in args[:end] if arg != "--offline"]
+    return [*["--offline"] * (len(kept) < end), *kept, *args[end:]]
 
 
 def _typer_app(spec: CommandSpec | TaskSpec, plugins: Plugins) -> typer.Typer:
@@ -127,8 +136,19 @@ def _refuse(ctx: Any, name: str) -> NoReturn:
         raise PluginError(
             f"there is no command {name!r}; it may belong to a plugin that is broken: {broken}", fix="graft doctor"
         )
+    verbs = [f"graft {word} {name}" for word, spec in known.items() if _has(spec, name)]
+    if verbs:
+        ctx.fail(f"No such command {name!r}: it stands behind a task, as in {' or '.join(verbs)}")
     ctx.fail(f"No such command {name!r}" + (f" ({hint})" if hint else "."))
     raise AssertionError("ctx.fail always raises")
+
+
+def _has(spec: CommandSpec | TaskSpec, verb: str) -> bool:
+    """Return whether a task has the command `verb`."""
+    if not isinstance(spec, TaskSpec):
+        return False
+    group = typer.main.get_command(_typer_app(spec, session().plugins))
+    return verb in getattr(group, "commands", {})
 
 
 def command() -> LazyGroup:

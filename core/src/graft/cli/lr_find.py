@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graft.cli.recipe_words import BackboneOption, DeviceOption, RecipeOption, SeedOption, Words, asked, verb
+from graft.cli.recipe_words import (
+    BackboneOption,
+    DeviceOption,
+    RecipeCommand,
+    RecipeOption,
+    SeedOption,
+    Words,
+    announce,
+    asked,
+    verb,
+)
 from graft.cli.session import JsonFlag, QuietFlag, emit, refine
 from graft.errors import TrainingError, UserError
 from graft.strategies.lr_range import LEAST_STEPS, smoothed
@@ -34,7 +44,7 @@ _PICTURES = (".png", ".svg")
 def register(app: typer.Typer, task: str) -> None:
     """Add `lr-find` to the command group of `task`."""
 
-    @app.command("lr-find", help=_HELP.format(verb=verb(task)))
+    @app.command("lr-find", cls=RecipeCommand, help=_HELP.format(verb=verb(task)))
     def lr_find(
         words: Words = None,
         recipe: RecipeOption = None,
@@ -50,7 +60,7 @@ def register(app: typer.Typer, task: str) -> None:
         _check_picture(out)
         shortcuts = {"backbone.kind": backbone, "train.device": device, "train.seed": seed}
         resolved = asked(task, words, shortcuts, recipe=recipe, current=session)
-        session.console.say("Start", f"{resolved.task.verb} {resolved.recipe.data.train}")
+        announce(resolved, session.console)
 
         from graft.engine.lr_find import find_learning_rate
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from graft.cli.session import Session, session
 from graft.errors import Problem, RecipeError, UserError
 from graft.plugins import TaskSpec
 
 if TYPE_CHECKING:
+    from graft.console import Console
     from graft.recipe import ResolvedRecipe
 
 Words = Annotated[
@@ -31,6 +33,26 @@ SeedOption = Annotated[int | None, typer.Option("--seed", help="train.seed", sho
 _OVERRIDE = re.compile(r'[A-Za-z_][\w.-]*(\."[^"]*")?\s*=')
 
 
+class RecipeCommand(TyperCommand):
+    """A command that takes a recipe: an unknown option that is the recipe's key is answered with that key."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse.
+
+        Raises:
+            UserError: When an unknown option is called as a key of the recipe is, with what to type instead.
+        """
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            # By its name, since Typer has a copy of click's errors of its own.
+            option = getattr(error, "option_name", "") if type(error).__name__ == "NoSuchOption" else ""
+            if override := _as_override(option, given):
+                raise UserError(f"there is no option {option}: it is a key of the recipe", fix=override) from None
+            raise
+
+
 def asked(
     task: str, words: Sequence[str] | None, shortcuts: Mapping[str, Any], *, recipe: Path | None, current: Session
 ) -> ResolvedRecipe:
@@ -44,13 +66,17 @@ def asked(
         current: Its plugins resolve the names.
 
     Raises:
-        UserError: When there is a second DATA.
+        UserError: When there is no DATA anywhere, a second one, or one that is a recipe.
         RecipeError: When the recipe has mistakes, or is another task's.
     """
     from graft.recipe import load_recipe
     from graft.recipe.load import read_toml
 
     data, overrides = _divided(words or [])
+    if data is not None and data.endswith(".toml") and not Path(data).is_dir():
+        raise UserError(f"{data} is a recipe, and DATA is a folder or a table of images", fix=f"--recipe {data}")
+    if recipe is None and data is None and not any(re.match(r"data\s*[.=]", text) for text in overrides):
+        raise UserError("there is no data: name a folder or a table", fix=f"graft {verb(task)} train photos/")
     base = {"data.train": data, **shortcuts}
     if recipe is None or "task" not in read_toml(recipe):
         base = {"task.kind": task, **base}
@@ -69,6 +95,34 @@ def asked(
 def verb(task: str) -> str:
     """Return the word that a task is called by on the command line, for help texts."""
     return session().plugins_or_core.find(TaskSpec, task).verb
+
+
+def announce(resolved: ResolvedRecipe, console: Console) -> None:
+    """Say what begins, and that loading torch takes a while; data that is not there is said before that.
+
+    Raises:
+        DataError: When there is no such data.
+    """
+    from graft.data.prepare import check_paths
+
+    console.say("Start", f"{resolved.task.verb} {resolved.recipe.data.train}")
+    check_paths(resolved.recipe.data)
+    console.say("Load", "torch and what stands on it, which takes some seconds")
+
+
+def _as_override(option: str, arguments: Sequence[str]) -> str | None:
+    """Return what to type instead of an unknown option: `strategy.pace.lr=0.1` for `--lr 0.1`."""
+    from graft.recipe import Recipe
+    from graft.recipe.mistakes import place
+
+    key = place(Recipe.model_json_schema(), option.lstrip("-").replace("-", "_"))
+    if key is None:
+        return None
+    for argument, follows in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, value = argument.partition("=")
+        if name == option:
+            return f"{key}={value if equals else follows}"
+    return f"{key}="
 
 
 def _divided(words: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -12,9 +12,11 @@ from graft.cli.recipe_words import (
     BackboneOption,
     DeviceOption,
     EpochsOption,
+    RecipeCommand,
     RecipeOption,
     SeedOption,
     Words,
+    announce,
     asked,
     verb,
 )
@@ -35,7 +37,7 @@ Examples:
 def register(app: typer.Typer, task: str) -> None:
     """Add `train` to the command group of `task`."""
 
-    @app.command(help=_HELP.format(verb=verb(task)))
+    @app.command(cls=RecipeCommand, help=_HELP.format(verb=verb(task)))
     def train(
         words: Words = None,
         recipe: RecipeOption = None,
@@ -61,7 +63,7 @@ def register(app: typer.Typer, task: str) -> None:
             "train.seed": seed,
         }
         resolved = asked(task, words, shortcuts, recipe=recipe, current=session)
-        session.console.say("Start", f"{resolved.task.verb} {resolved.recipe.data.train}")
+        announce(resolved, session.console)
 
         from graft.engine import train as engine
 

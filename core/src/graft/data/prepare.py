@@ -30,6 +30,17 @@ if TYPE_CHECKING:
     from graft.tasks.contract import Task
 
 
+def check_paths(data: Data) -> None:
+    """Raise unless there is something at each path that a recipe's data names; cheap enough to do first.
+
+    Raises:
+        DataError: When there is not.
+    """
+    for split in ("train", "val", "test"):
+        if (given := getattr(data, split)) is not None:
+            require_path(Path(given).expanduser(), f"data.{split}")
+
+
 def read(
     data: Data, *, takes: str, reader: ReaderSpec | None, options: BaseModel | None, plugins: Plugins
 ) -> Catalogue:
@@ -45,8 +56,8 @@ def read(
     Raises:
         DataError: When a path does not exist, no reader fits or more than one does, or the annotations are wrong.
     """
+    check_paths(data)
     train = Path(data.train).expanduser()
-    require_path(train, "data.train")
     passed_over: tuple[str, ...] = ()
     if reader is None:
         reader, reason, passed_over = _detected(train, takes, plugins)
@@ -59,9 +70,7 @@ def read(
     catalogue = replace(catalogue, notes=(f"read as '{reader.name}': {reason}", *passed_over, *catalogue.notes))
     for split, given in (("val", data.val), ("test", data.test)):
         if given is not None:
-            path = Path(given).expanduser()
-            require_path(path, f"data.{split}")
-            catalogue = _with_split(catalogue, built.read(path, options), split)
+            catalogue = _with_split(catalogue, built.read(Path(given).expanduser(), options), split)
     return catalogue
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 D = TypeVar("D", bound=Contribution)
 
+_LISTS = {"strategy": "graft strategies list"}
+"""The command that lists one kind with its summaries, where there is one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DisabledPlugin:
@@ -205,7 +208,8 @@ class Plugins:
         message += f"; there are {', '.join(sorted(known))}" if known else ""
         if self.broken and hint is None:
             message += f"; it may belong to a plugin that is broken: {', '.join(str(b) for b in self.broken)}"
-        return PluginError(message, fix="graft doctor" if self.broken and hint is None else "graft plugins list")
+            return PluginError(message, fix="graft doctor")
+        return PluginError(message, fix=_LISTS.get(kind.kind, "graft plugins list"))
 
 
 def _by_name(offers: Iterable[tuple[str, _Offer]]) -> dict[str, Any]:

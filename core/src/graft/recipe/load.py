@@ -67,7 +67,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_bytes().decode("utf-8-sig")  # editors on Windows put a mark at the front
     except FileNotFoundError:
-        raise RecipeError(f"there is no recipe {path}", fix=_nearest(path)) from None
+        raise RecipeError(
+            f"there is no recipe {path}", fix=_nearest(path) or "name a TOML file that is there"
+        ) from None
     except IsADirectoryError:
         inside = path / "recipe.toml"
         fix = f"the recipe in it is {inside}" if inside.is_file() else "name a file"
@@ -76,7 +78,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         line = error.object[: error.start].count(b"\n") + 1
         raise RecipeError(f"{path.name} line {line}: not in UTF-8", fix="save the file in UTF-8") from None
     except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror}") from None
+        raise RecipeError(f"{path} cannot be read: {error.strerror}", fix="name a TOML file that can be read") from None
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

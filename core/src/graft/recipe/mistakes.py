@@ -22,6 +22,8 @@ M = TypeVar("M", bound=BaseModel)
 Node = Mapping[str, Any]
 """A piece of a JSON schema."""
 
+UNKNOWN = "unknown key"
+
 _LONGEST = 40
 
 
@@ -67,7 +69,7 @@ class Mistakes:
             raise RecipeError(
                 f"the recipe has {len(self.problems)} mistakes" if several else "the recipe has a mistake",
                 problems=self.problems,
-                fix=f"correct {'them' if several else 'it'}; graft recipe schema lists every key and what it takes",
+                fix=f"correct {'them' if several else 'it'}; every key: graft recipe schema",
             )
 
 
@@ -91,7 +93,7 @@ def _mistake(schema: Node, error: ErrorDetails, values: Mapping[str, Any]) -> Mi
         key = str(loc[-1])
         known = list(properties(schema, node))
         meant = did_you_mean(key, known) or _elsewhere(schema, key) or _only(known)
-        return Mistake((*path, key), "unknown key", meant)
+        return Mistake((*path, key), UNKNOWN, meant)
     path, node = _follow(schema, loc)
     if error["type"] == "missing":
         return Mistake(path, "missing", _first_clause(node.get("description", "")))
@@ -101,6 +103,7 @@ def _mistake(schema: Node, error: ErrorDetails, values: Mapping[str, Any]) -> Mi
     if not fits:
         return Mistake(path, error["msg"][:1].lower() + error["msg"][1:])
     hint = did_you_mean(given, _constants(schema, node)) if isinstance(given, str) else None
+    hint = hint or _as_entry(schema, node, given)
     return Mistake(path, f"expected {fits}, got {shown(given)}", hint)
 
 
@@ -153,13 +156,26 @@ def paths(schema: Node, node: Node, path: Path = ()) -> Iterator[Path]:
             yield from paths(schema, below, (*path, key))
 
 
+def place(schema: Node, key: str) -> str | None:
+    """Return the shortest path that ends with `key`, as in `strategy.pace.lr`; None when no section has it."""
+    places = [path for path in paths(schema, schema) if path[-1] == key]
+    return dotted(min(places, key=len)) if places else None
+
+
 def _elsewhere(schema: Node, key: str) -> str | None:
     """Return the hint that `key` belongs to another section."""
-    places = [path for path in paths(schema, schema) if path[-1] == key]
-    if not places:
-        return None
-    shortest = min(places, key=len)
-    return f"did you mean '{dotted(shortest)}'?"
+    found = place(schema, key)
+    return f"did you mean '{found}'?" if found else None
+
+
+def _as_entry(schema: Node, node: Node, given: Any) -> str | None:
+    """Return the hint to write a value as a list of one, where that would fit."""
+    for branch in _branches(schema, node):
+        if branch.get("type") == "array" and any(
+            one.get("type") == _SCALARS.get(type(given)) for one in _branches(schema, branch.get("items", {}))
+        ):
+            return f"write [{json.dumps(given, ensure_ascii=False)}]"
+    return None
 
 
 def _only(known: list[str]) -> str:
@@ -196,6 +212,7 @@ _LIMITS = {
     "minItems": "of at least",
     "maxItems": "of at most",
 }
+_SCALARS = {int: "integer", float: "number", str: "string"}
 _KINDS = {
     "integer": "a whole number",
     "number": "a number",

@@ -23,7 +23,7 @@ from graft.plugins.descriptors import (
     TaskSpec,
 )
 from graft.recipe.layers import Layer, Path, Tree, dotted, get, leaves, plain
-from graft.recipe.mistakes import Mistakes, check, shown
+from graft.recipe.mistakes import UNKNOWN, Mistake, Mistakes, check, shown
 from graft.recipe.resolved import ResolvedRecipe
 from graft.recipe.schema import Recipe
 from graft.recipe.stacking import stack
@@ -140,13 +140,38 @@ class _Resolver:
         except PluginError as error:
             self.mistakes.add((*path, "kind"), error.message, error.fix)
             return spec, None
-        return spec, self.options(path, model)
+        return spec, self.options(path, model, kind.kind, self.others(spec))
 
-    def options(self, path: Path, model: type[BaseModel]) -> BaseModel | None:
+    def others(self, spec: Descriptor) -> Iterator[tuple[str, type[BaseModel]]]:
+        """Yield the name and the options of what could stand in the place of `spec`."""
+        tasks = getattr(spec, "tasks", ())
+        for name, other in self.plugins.specs(type(spec)).items():
+            if not tasks or not getattr(other, "tasks", ()) or set(tasks) & set(other.tasks):
+                with suppress(PluginError):
+                    yield name, self.plugins.options(other)
+
+    def options(
+        self, path: Path, model: type[BaseModel], what: str, others: Iterable[tuple[str, type[BaseModel]]]
+    ) -> BaseModel | None:
+        """Return the options of the part at `path`, checked.
+
+        Args:
+            path: Of the part.
+            model: Checks them.
+            what: What the part is, as in `head`.
+            others: The models of what could be there instead: an unknown key may be one of theirs.
+        """
         table = get(self.complete, path)
         given = {key: value for key, value in table.items() if key != "kind"}
         options, wrong = check(model, given)
-        self.mistakes.add_all(wrong, below=path)
+        models = list(others) if wrong else []
+        for mistake in wrong:
+            if mistake.what == UNKNOWN and len(mistake.path) == 1:
+                (key,) = mistake.path
+                having = [f"'{name}'" for name, other in models if key in other.model_fields]
+                hint = f"it is a key of {' and '.join(having)}" if having else mistake.hint
+                mistake = Mistake(mistake.path, f"{UNKNOWN} of the {what} '{table['kind']}'", hint)
+            self.mistakes.add_all([mistake], below=path)
         if options is not None:
             table.update(plain(options))
         return options
@@ -184,7 +209,7 @@ class _Resolver:
         for path, (what, kinds) in CHOICES.items():
             kind = get(self.tree.values, (*path, "kind"))
             if kind in kinds:
-                self.options(path, kinds[kind])
+                self.options(path, kinds[kind], what, kinds.items())
             elif isinstance(kind, str):
                 hint = did_you_mean(kind, kinds) or f"there are {', '.join(kinds)}"
                 self.mistakes.add((*path, "kind"), f"there is no {what} '{kind}'", hint)

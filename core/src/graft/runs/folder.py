@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import time
 import unicodedata
@@ -107,6 +108,7 @@ class Run:
                 if not final.exists():
                     raise TrainingError(f"{final}: cannot be made ({error.strerror})") from error
                 if name:
+                    shutil.rmtree(temporary, ignore_errors=True)
                     new_path(out, name)
                 final = final.with_name(f"{stem}-{number}")
                 number += 1
@@ -298,9 +300,10 @@ def new_path(out: Path, name: str) -> Path:
     if not slug(name):
         raise RunError(f"--name {name!r}: no letter and no digit in it", fix="give another --name")
     if path.exists():
+        going_on = (path / "recipe.toml").is_file() and Run(path).status != "finished"
         raise RunError(
             f"{path}: exists, and a run is never overwritten",
-            fix=f"give another --name, or go on with it: graft resume {path}",
+            fix="give another --name" + (f", or go on with it: graft resume {path}" if going_on else ""),
         )
     return path
 

@@ -18,6 +18,7 @@ from graft.data.dataset import stack_images
 from graft.data.decode import MAX_PIXELS, BadImage
 from graft.data.geometry import prepare_image
 from graft.data.readers import as_text, is_image
+from graft.data.readers.table import TABLES, listed_paths
 from graft.errors import UserError
 from graft.runs.bundle import Bundle, load_bundle
 from graft.runs.devices import pick_device
@@ -91,7 +92,8 @@ class Predictor:
         """Yield one result per file, in order, as soon as its batch is done.
 
         Args:
-            paths: Files and folders; a folder stands for all images in it and below it, sorted by path.
+            paths: Files and folders; a folder stands for all images in it and below it, sorted by path, and a table
+                (`.csv`, `.tsv`) for the files in its column `path`.
             batch: Images per batch.
             max_pixels: Larger files are results with an error.
 
@@ -149,16 +151,19 @@ class Predictor:
 
 
 def expand(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield files as they are, and for each folder the images in it and below it, sorted by path.
+    """Yield files as they are, for each folder the images in it and below it, sorted, and for each table its images.
 
     A folder below that may not be read is yielded itself, so that it becomes a result with an error.
 
     Raises:
         UserError: When a folder holds no image.
+        DataError: When a table has no column `path`.
     """
     for path in paths:
         if path.is_dir():
             yield from _images_in(path)
+        elif path.suffix.lower() in TABLES and path.is_file():
+            yield from listed_paths(path)
         else:
             yield path
 

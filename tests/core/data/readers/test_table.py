@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from graft.data.options import CsvOptions, FolderOptions
-from graft.data.readers.table import CsvReader
+from graft.data.readers.table import CsvReader, listed_paths
 from graft.errors import DataError
 
 
@@ -142,7 +142,7 @@ MISTAKES = {
     "no path column": ("file,label\n1.png,a\n", "no column 'path' for data.reader.path"),
     "misspelt column": ("path,lable\n1.png,a\n", "no column 'label' for data.reader.label (did you mean 'lable'?)"),
     "column twice": ("path,label,label\n1.png,a,b\n", "the column 'label' is there twice"),
-    "no header": ("1.png,a\n2.png,b\n", "no column 'path'"),
+    "no header": ("1.png,a\n2.png,b\n", "line 1: images where the names of the columns should be: 1.png, a"),
     "no rows": ("path,label\n", "has a header and no rows"),
     "empty": ("", "labels.csv is empty"),
     "latin-1": (b"path,label\n1.png,a\n2.png,caf\xe9\n", "line 3: not UTF-8 text"),
@@ -216,3 +216,21 @@ def test_detect(tmp_path):
         (tmp_path / name).write_text("path,label\n")
         assert bool(CsvReader().detect(tmp_path / name)) is known
     assert CsvReader().detect(tmp_path) is None
+
+
+def test_listed_paths__needs_no_labels(tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text("note;path\nx;b/1.png\ny; ../2.png \n")
+    assert listed_paths(path) == [tmp_path / "b/1.png", tmp_path.parent / "2.png"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("file\n1.png\n", "has the columns file"), ("path,x\n1.png\n", "line 2: 1 cells"), ("", "is empty")],
+)
+def test_listed_paths__refuses(text, says, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=says) as caught:
+        listed_paths(path)
+    assert caught.value.fix

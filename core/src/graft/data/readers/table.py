@@ -23,6 +23,9 @@ from graft.data.readers._files import (
 from graft.data.samples import Catalogue, Sample
 from graft.errors import DataError, Problem, did_you_mean
 
+TABLES = (".csv", ".tsv")
+"""How the names of tables end."""
+
 _DELIMITERS = ",;\t"
 _NO_LABEL = frozenset({"", "nan"})
 
@@ -35,7 +38,7 @@ class CsvReader:
 
     def detect(self, path: Path) -> str | None:
         """Return why `path` is read as a table: its name says so."""
-        if path.is_file() and path.suffix.lower() in (".csv", ".tsv"):
+        if path.is_file() and path.suffix.lower() in TABLES:
             return f"a {path.suffix.lower()} table"
         return None
 
@@ -69,6 +72,28 @@ class CsvReader:
         samples = tuple(sorted(table.samples, key=lambda sample: sample.id))
         classes = tuple(classes_of(samples))
         return Catalogue(samples=samples, classes=classes, reader="csv", root=table.root, notes=twin_notes(classes))
+
+
+def listed_paths(path: Path) -> list[Path]:
+    """Return the files in the column `path` of a table, relative ones from its folder; other columns do not matter.
+
+    Raises:
+        DataError: When it is no table in UTF-8, or has no such column.
+    """
+    table = _Table(path, CsvOptions())
+    rows = table.rows()
+    names = [name.strip() for name in next(rows, (1, [""]))[1]]
+    if "path" not in names:
+        raise DataError(f"{path} has the columns {', '.join(names)}", fix="call the column of the images path")
+    files = []
+    for line, row in rows:
+        if len(row) == len(names):
+            files.append(table.file(row[names.index("path")].strip()))
+        else:
+            table.note(line, f"{len(row)} cells, where the header has {len(names)} columns")
+    if table.problems:
+        raise DataError(f"{path} cannot be used", problems=table.problems, fix="correct these lines")
+    return files
 
 
 class _Table:
@@ -136,6 +161,11 @@ class _Table:
             if column not in header and not optional:
                 hint = did_you_mean(column, header)
                 problems.append(Problem(self.where(line), f"no column {column!r} for data.reader.{use}", hint))
+        if problems and any(map(is_image, header)):
+            raise DataError(
+                f"{self.path} line {line}: images where the names of the columns should be: {', '.join(header)}",
+                fix="write a first line that names the columns, as in path,label",
+            )
         if problems:
             raise DataError(
                 f"{self.path} has the columns {', '.join(header)}",
