@@ -29,6 +29,8 @@ _WAY_OUT = (
     "if you trust where it comes from, re-save its state dict there as safetensors: "
     "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
 )
+_AGAIN = "copy or download it again"
+_NAME_ONE = f"name a file of weights: {', '.join(SUFFIXES)}"
 _MAX_HEADER = 100_000_000
 
 
@@ -78,18 +80,17 @@ def load_checkpoint(path: Path) -> Any:
 
 def _check_file(path: Path) -> None:
     if not path.is_file():
-        raise WeightsError(f"{path}: {'this is a folder' if path.is_dir() else 'no such file'}")
+        raise WeightsError(f"{path}: {'this is a folder' if path.is_dir() else 'no such file'}", fix=_NAME_ONE)
     if path.stat().st_size == 0:
-        raise WeightsError(f"{path}: the file is empty", fix="copy or download it again")
+        raise WeightsError(f"{path}: the file is empty", fix=_AGAIN)
 
 
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
-    again = "copy or download it again"
     _check_header(path)
     try:
         return load_file(path, device="cpu")
     except (SafetensorError, ValueError, KeyError, OSError) as error:
-        raise WeightsError(f"{path}: damaged safetensors file ({error})", fix=again) from error
+        raise WeightsError(f"{path}: damaged safetensors file ({error})", fix=_AGAIN) from error
 
 
 def _check_header(path: Path) -> None:
@@ -99,17 +100,17 @@ def _check_header(path: Path) -> None:
         names = [name for name, _ in pairs]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise WeightsError(f"{path}: damaged safetensors file (two tensors named '{twice}')")
+            raise WeightsError(f"{path}: damaged safetensors file (two tensors named '{twice}')", fix=_AGAIN)
         return dict(pairs)
 
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if length > _MAX_HEADER or length > path.stat().st_size:
-            raise WeightsError(f"{path}: this is no safetensors file")
+            raise WeightsError(f"{path}: this is no safetensors file", fix=_AGAIN)
         try:
             json.loads(file.read(length), object_pairs_hook=once)
         except (ValueError, RecursionError) as error:
-            raise WeightsError(f"{path}: this is no safetensors file, its header cannot be read") from error
+            raise WeightsError(f"{path}: this is no safetensors file, its header cannot be read", fix=_AGAIN) from error
 
 
 def _unwrap(loaded: Any) -> dict[str, Tensor] | None:

@@ -20,6 +20,7 @@ HUB = "hf-hub:"
 TENSORS = ("model.safetensors", "pytorch_model.bin")
 """Names of the file of weights in a repository of the hub, the better one first."""
 
+_LOOK = "look at https://huggingface.co for a repository of timm's, with model.safetensors in it"
 _CHUNK = 1 << 20
 _PATIENCE = 30.0
 """Seconds to wait for an answer."""
@@ -68,14 +69,14 @@ def hub_file(repo: str, names: Sequence[str], *, arch: str | None = None) -> Pat
                 if isinstance(error, LocalEntryNotFoundError):  # the hub's library could not reach it
                     raise OfflineError(f"{what} cannot be reached", fix=_bring(what, arch)) from error
     except RepositoryNotFoundError as error:
-        raise WeightsError(f"hf-hub:{repo}: no such repository, or it is private") from error
+        raise WeightsError(f"hf-hub:{repo}: no such repository, or it is private", fix=_LOOK) from error
     except HFValidationError as error:
-        raise WeightsError(f"hf-hub:{repo}: this is no name of a repository (owner/name)") from error
+        raise WeightsError(f"hf-hub:{repo}: this is no name of a repository", fix="hf-hub:owner/name") from error
     except HfHubHTTPError as error:
-        raise WeightsError(f"hf-hub:{repo}: the hub refused ({error})") from error
+        raise WeightsError(f"hf-hub:{repo}: the hub refused ({error})", fix=_bring(what, arch)) from error
     except unreachable as error:
         raise OfflineError(f"{what} cannot be reached ({error})", fix=_bring(what, arch)) from error
-    raise WeightsError(f"hf-hub:{repo} has none of {', '.join(names)}")
+    raise WeightsError(f"hf-hub:{repo} has none of {', '.join(names)}", fix=_LOOK)
 
 
 def cached(origin: str) -> bool:
@@ -116,7 +117,8 @@ def url_file(url: str, *, arch: str | None = None) -> Path:
                 digest.update(chunk)
             stated = re.search(r"-([0-9a-f]{8,64})\.[^.]+$", path.name)
             if stated and not digest.hexdigest().startswith(stated[1]):
-                raise WeightsError(f"{url}: what came is not what the name states (SHA-256 {digest.hexdigest()[:8]}…)")
+                what = f"what came is not what the name states (SHA-256 {digest.hexdigest()[:8]}…)"
+                raise WeightsError(f"{url}: {what}", fix="try again; nothing was kept")
     except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise OfflineError(f"{url} cannot be downloaded ({error})", fix=_bring(url, arch)) from error
     return path

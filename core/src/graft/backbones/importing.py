@@ -52,7 +52,8 @@ def import_weights(
     if (expected.channels, len(expected.std)) != (loaded.backbone.preprocess.channels,) * 2:
         raise WeightsError(
             f"mean and std are for {expected.channels} and {len(expected.std)} channels, "
-            f"the network takes {loaded.backbone.preprocess.channels}"
+            f"the network takes {loaded.backbone.preprocess.channels}",
+            fix="give one number for all channels, or one for each with commas between them: --mean 0.5,0.5,0.5",
         )
     state = {key: tensor.contiguous().clone() for key, tensor in load_state_dict(file).items()}
     stored = store.put(

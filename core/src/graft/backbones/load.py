@@ -163,7 +163,10 @@ def _from_hub(repo: str, spec: BackboneSpec, arch: str, source: BackboneSource) 
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         stated: str = config["architecture"]
     except (ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{HUB}{repo}: its config.json does not say which architecture of timm it is for") from error
+        raise WeightsError(
+            f"{HUB}{repo}: its config.json does not say which architecture of timm it is for",
+            fix="name a repository of timm's, or bring the file of weights: graft backbones import",
+        ) from error
     if (spec.name, arch.partition(".")[0]) != ("timm", stated):
         raise WeightsError(
             f"the weights {HUB}{repo} are for timm:{stated}, not for {spec.name}:{arch}",

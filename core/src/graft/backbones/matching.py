@@ -102,7 +102,9 @@ def load_into(
     broken = [n for n, tensor in fitted.items() if tensor.is_floating_point() and not torch.isfinite(tensor).all()]
     if broken:
         raise WeightsError(
-            f"{what}: NaN or infinity in {len(broken)} tensors", problems=[Problem(n, "") for n in broken]
+            f"{what}: NaN or infinity in {len(broken)} tensors",
+            problems=[Problem(n, "") for n in broken],
+            fix="bring a checkpoint from before its training went wrong",
         )
     backbone.load_state_dict(fitted, strict=False)
     return LoadReport(matched=len(fitted), reheaded=reheaded, left=left)

@@ -63,8 +63,8 @@ def folder(name: str) -> Path:
     """
     if not _NAME.fullmatch(name) or name in RESERVED:
         raise WeightsError(
-            f"'{name}' cannot be a name of weights: letters, digits, '.', '_' and '-', at most 64, "
-            f"and none of {', '.join(RESERVED)}"
+            f"'{name}' cannot be a name of weights",
+            fix=f"letters, digits, '.', '_' and '-', at most 64, and none of {', '.join(RESERVED)}",
         )
     return home() / "weights" / name
 
@@ -155,7 +155,7 @@ def verified(stored: Stored) -> Path:
     Raises:
         WeightsError: When it is missing or has changed.
     """
-    again = f"graft backbones remove {stored.name}, then import it again"
+    again = _again(stored.path)
     if not stored.path.exists():
         raise WeightsError(f"{stored.path} is missing", fix=again)
     if _digest(stored.path) != stored.digest:
@@ -191,11 +191,14 @@ def _read(about: Path) -> Stored:
         values = json.loads(about.read_text(encoding="utf-8"))
         version = values.pop("format")
         if version != FORMAT:
-            raise WeightsError(f"{about} was written by another version of Graft (format {version})")
+            raise WeightsError(f"{about} was written by another version of Graft (format {version})", fix=_again(about))
         return Stored(**{**values, "name": about.parent.name, "preprocess": Preprocess.from_json(values["preprocess"])})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        name = about.parent.name
-        raise WeightsError(f"{about} is damaged ({error})", fix=f"graft backbones remove {name}") from error
+        raise WeightsError(f"{about} is damaged ({error})", fix=_again(about)) from error
+
+
+def _again(about: Path) -> str:
+    return f"graft backbones remove {about.parent.name}, then import it again"
 
 
 def _digest(path: Path) -> str:

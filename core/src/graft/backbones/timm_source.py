@@ -25,6 +25,7 @@ from graft.preprocess import Preprocess
 from graft.safeload import load_state_dict
 
 INDEX = "graft.backbones:timm.txt"
+_LIST = "graft backbones list --source timm shows what can be cut"
 
 _AUXILIARY = ("AuxLogits",)
 """Training-time classifiers that old files carry and that timm does not build."""
@@ -139,7 +140,7 @@ def _config(arch: str) -> Any:
     name = arch.partition(".")[0]
     if name not in known:
         hint = did_you_mean(name, known)
-        raise WeightsError(f"timm has no architecture '{name}'" + (f": {hint}" if hint else ""))
+        raise WeightsError(f"timm has no architecture '{name}'" + (f": {hint}" if hint else ""), fix=_LIST)
     try:
         return get_pretrained_cfg(arch, allow_unregistered=False)
     except RuntimeError as error:
@@ -220,9 +221,7 @@ def cut_of(arch: str, channels: int = 3) -> Cut:
 
 
 def _refusal(arch: str, reason: str) -> WeightsError:
-    return WeightsError(
-        f"timm's '{arch}' cannot be cut into stages: {reason}", fix="graft backbones list --source timm shows what can"
-    )
+    return WeightsError(f"timm's '{arch}' cannot be cut into stages: {reason}", fix=_LIST)
 
 
 _FILTERS = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained")

@@ -22,6 +22,7 @@ from graft.preprocess import Preprocess
 from graft.safeload import load_state_dict
 
 INDEX = "graft.backbones:torchvision.txt"
+_LIST = "graft backbones list --source torchvision shows what can be cut"
 
 
 class Mean(nn.Module):
@@ -204,11 +205,11 @@ def _family(arch: str) -> Family:
     known = list_models(module=torchvision.models)
     if name not in known:
         hint = did_you_mean(name, known)
-        raise WeightsError(f"torchvision has no architecture '{name}'" + (f": {hint}" if hint else ""))
+        raise WeightsError(f"torchvision has no architecture '{name}'" + (f": {hint}" if hint else ""), fix=_LIST)
     if family is None:
         raise WeightsError(
             f"torchvision's '{name}' cannot be cut into stages: it belongs to none of the families that can",
-            fix="graft backbones list --source torchvision shows what can",
+            fix=_LIST,
         )
     return family
 
