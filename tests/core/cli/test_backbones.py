@@ -71,6 +71,12 @@ def test_info__stages_embedding_and_weights(graft: Graft, file: Path) -> None:
     assert "imported from shuffle.pth" in result.out
 
 
+def test_info__of_imported_weights_is_of_what_they_are_for(graft: Graft, file: Path) -> None:
+    imported(graft, file)
+    assert graft("backbones", "info", "shuffle").out == graft("backbones", "info", ARCH).out
+    assert graft("backbones", "info", "shufle").code == 2
+
+
 def test_info__json(graft: Graft) -> None:
     document = json.loads(graft("backbones", "info", "tiny", "--json").out)
     assert document["architecture"] == "graft:tiny"

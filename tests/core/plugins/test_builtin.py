@@ -9,7 +9,8 @@ from graft.plugins import BackboneSpec, Descriptor, StrategySpec, core_plugins
 from graft.recipe.schema import Options, Strategy
 
 CORE = core_plugins()
-DESCRIPTORS = [one for one in CORE.contributions(CORE.loaded[0]) if isinstance(one, Descriptor)]
+OFFERED = CORE.contributions(CORE.loaded[0])
+DESCRIPTORS = [one for one in OFFERED if isinstance(one, Descriptor)]
 
 
 @pytest.mark.parametrize("spec", DESCRIPTORS, ids=lambda spec: f"{spec.kind}-{spec.name}")
@@ -27,3 +28,7 @@ def test_builtin__indices_exist(spec: BackboneSpec) -> None:
 @pytest.mark.parametrize("spec", CORE.specs(StrategySpec).values(), ids=lambda spec: spec.name)
 def test_builtin__strategies_fit_the_schema(spec: StrategySpec) -> None:
     assert Strategy.model_validate(spec.recipe)
+
+
+def test_builtin__summaries_are_sentences() -> None:
+    assert [one.summary for one in OFFERED if not one.summary.endswith(".")] == []

@@ -21,6 +21,12 @@ def test_every_target_and_options_model_exists() -> None:
             assert plugins.options(spec).model_json_schema()
 
 
+def test_summaries_are_sentences() -> None:
+    plugins = load_plugins(names=["classification"])
+    (own,) = (plugin for plugin in plugins.loaded if plugin.name == "classification")
+    assert [one.summary for one in plugins.contributions(own) if not one.summary.endswith(".")] == []
+
+
 def test_task__defaults_are_offered() -> None:
     plugins = load_plugins(names=["classification"])
     task = plugins.find(TaskSpec, "classification")

@@ -59,14 +59,17 @@ def list_(
         print("\nimported weights (backbone.weights)")
         print(
             columns(
-                [(one.name, one.architecture, one.licence or "licence not stated") for one in imported], indent="  "
+                [(one.name, one.architecture, one.licence or "licence not recorded") for one in imported], indent="  "
             )
         )
 
 
 @app.command()
 def info(
-    name: Annotated[str, typer.Argument(help="resnet50, timm:resnet50 or timm:resnet50.a1_in1k", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Argument(help="resnet50, timm:resnet50, timm:resnet50.a1_in1k, or imported weights.", show_default=False),
+    ],
     as_json: JsonFlag = False,
 ) -> None:
     """Show one architecture: its stages, its embedding, and the weights that there are for it."""
@@ -98,7 +101,7 @@ def info(
 
 
 def describe(name: str, plugins: Plugins) -> dict[str, Any]:
-    """Return what is known of an architecture, as plain values for JSON.
+    """Return what is known of an architecture, or of the one that imported weights are for, as plain values for JSON.
 
     Raises:
         PluginError: When there is none of this name.
@@ -106,7 +109,13 @@ def describe(name: str, plugins: Plugins) -> dict[str, Any]:
     """
     from graft.backbones.hub import cached
 
-    spec, arch = find_architecture(name, plugins)
+    try:
+        spec, arch = find_architecture(name, plugins)
+    except PluginError:
+        imported = {one.name: one.architecture for one in store.listed()}
+        if name not in imported:
+            raise
+        spec, arch = find_architecture(imported[name], plugins)
     source = plugins.target(spec)()
     backbone = source.build(arch)
     full = f"{spec.name}:{arch}"

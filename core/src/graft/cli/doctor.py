@@ -72,7 +72,7 @@ def _machine(*, fast: bool) -> Iterator[Check]:
 
 def _plugins(plugins: Plugins) -> Iterator[Check]:
     for plugin in plugins.loaded:
-        yield Check(name="Plugin", state="ok", value=f"{plugin} ({plugin.licence or 'licence not said'})")
+        yield Check(name="Plugin", state="ok", value=f"{plugin} ({plugin.licence or 'licence not recorded'})")
     for disabled in plugins.off:
         yield Check(name="Plugin", state="ok", value=f"{disabled.name} is off, {disabled.why}")
     for faulty in plugins.broken:

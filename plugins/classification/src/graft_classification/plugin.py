@@ -17,7 +17,7 @@ def graft_tasks() -> Iterable[TaskSpec]:
     return [
         TaskSpec(
             name=TASK,
-            summary="What an image shows: one class, or any number of them (task.labels=multi)",
+            summary="What an image shows: one class, or any number of them (task.labels=multi).",
             target="graft_classification.task:ClassificationTask",
             options="graft_classification.options:TaskOptions",
             verb="classify",
@@ -38,7 +38,7 @@ def graft_heads() -> Iterable[HeadSpec]:
     return [
         HeadSpec(
             name="linear",
-            summary="One linear layer on the pooled embedding",
+            summary="One linear layer on the pooled embedding.",
             target="graft_classification.heads:LinearHead",
             options="graft_classification.options:LinearOptions",
             tasks=(TASK,),
@@ -46,7 +46,7 @@ def graft_heads() -> Iterable[HeadSpec]:
         ),
         HeadSpec(
             name="mlp",
-            summary="Hidden layers with dropout on the pooled embedding",
+            summary="Hidden layers with dropout on the pooled embedding.",
             target="graft_classification.heads:MlpHead",
             options="graft_classification.options:MlpOptions",
             tasks=(TASK,),
@@ -59,18 +59,18 @@ def graft_heads() -> Iterable[HeadSpec]:
 def graft_metrics() -> Iterable[MetricSpec]:
     """Return the metrics."""
     metrics = {
-        "accuracy": ("Accuracy", "Share of images whose prediction is right; multi-label: with every label right"),
+        "accuracy": ("Accuracy", "Share of images whose prediction is right; multi-label: with every label right."),
         "balanced_accuracy": (
             "BalancedAccuracy",
-            "Mean recall of the classes; multi-label: mean of recall and specificity, over labels",
+            "Mean recall of the classes; multi-label: mean of recall and specificity, over labels.",
         ),
-        "precision": ("Precision", "Share of a class's predictions that are right: macro mean and per class"),
-        "recall": ("Recall", "Share of a class's images that are found: macro mean and per class"),
-        "f1": ("F1", "Harmonic mean of precision and recall: macro mean and per class"),
-        "auroc": ("Auroc", "Area under the ROC curve, each class against the rest: macro mean and per class"),
+        "precision": ("Precision", "Share of a class's predictions that are right: macro mean and per class."),
+        "recall": ("Recall", "Share of a class's images that are found: macro mean and per class."),
+        "f1": ("F1", "Harmonic mean of precision and recall: macro mean and per class."),
+        "auroc": ("Auroc", "Area under the ROC curve, each class against the rest: macro mean and per class."),
         "average_precision": (
             "AveragePrecision",
-            "Area under the precision-recall curve, each class against the rest: macro mean and per class",
+            "Area under the precision-recall curve, each class against the rest: macro mean and per class.",
         ),
     }
     return [
