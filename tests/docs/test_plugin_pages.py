@@ -1,0 +1,66 @@
+"""What `docs/plugin-authors/` tells authors to write and type works, and gives what the pages show."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from commands import Graft
+from graft.recipe import Options
+
+PAGES = Path(__file__).parents[2] / "docs" / "plugin-authors"
+FIRST = (PAGES / "first-plugin.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str, page: str = FIRST) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def without_figures(text: str, folder: Path | str) -> list[str]:
+    """The lines with `#` for every number: those that training gives differ between processors."""
+    text = re.sub(r" +about .* left", "", text.replace(str(folder), "/home/you/try"))
+    text = re.sub(r"\d[\d.,]*(e[+-]\d+)?", "#", text)
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    code, _ = blocks("python")
+    (tmp_path / "grain.py").write_text(code, encoding="utf-8")
+    (tmp_path / "plugins.toml").write_text(blocks("toml")[0], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GRAFT_PLUGINS", raising=False)
+    yield tmp_path
+    sys.modules.pop("grain", None)
+
+
+def test_first_plugin__commands_give_what_is_shown(folder: Path) -> None:
+    graft = Graft(folder)
+    shown = blocks("console")
+    assert len(shown) == 4
+    for block in shown:
+        command, _, expected = block.partition("\n")
+        result = graft(*shlex.split(command.removeprefix("$ graft ")))
+        assert result.code == (2 if "mistake" in expected else 0), result.err
+        if expected:
+            assert without_figures(result.out + result.err, folder) == without_figures(expected, folder)
+
+
+def test_first_plugin__parts_alone(folder: Path) -> None:
+    _, code = blocks("python")
+    exec(compile(code, "first-plugin.md", "exec"), {})
+
+
+def test_hooks__options_are_checked() -> None:
+    page = (PAGES / "hooks.md").read_text(encoding="utf-8")
+    (code,) = [block for block in blocks("python", page) if "class StainOptions" in block]
+    names: dict[str, type[Options]] = {}
+    exec(compile(code, "hooks.md", "exec"), names)
+    assert names["StainOptions"](strength=0.2).model_dump() == {"strength": 0.2}
+    with pytest.raises(ValueError, match="less than or equal to 1"):
+        names["StainOptions"](strength=2)
