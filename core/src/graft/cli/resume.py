@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from graft.cli.session import JsonFlag, QuietFlag, emit, refine
+from graft.engine._follow import quietly
+from graft.engine._place import launched
 
 app = typer.Typer(add_completion=False)
 
@@ -22,6 +24,8 @@ def resume(
 
     Example: graft resume runs/2026-01-31_120000-first-try
     """
+    if (place := launched()) is not None and place.rank:
+        raise typer.Exit(quietly(place))
     session = refine(json=as_json, quiet=quiet)
     from graft.runs.folder import Run
 

@@ -21,6 +21,8 @@ from graft.cli.recipe_words import (
     verb,
 )
 from graft.cli.session import JsonFlag, QuietFlag, emit, refine
+from graft.engine._follow import quietly
+from graft.engine._place import launched
 
 _HELP = """Train on DATA, or as a recipe says; leave a run folder with model, results and report.
 
@@ -48,6 +50,9 @@ def register(app: typer.Typer, task: str) -> None:
         backbone: BackboneOption = None,
         epochs: EpochsOption = None,
         device: DeviceOption = None,
+        devices: Annotated[
+            int | None, typer.Option("--devices", help="train.devices, of this machine.", show_default=False)
+        ] = None,
         seed: SeedOption = None,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Check everything and train two batches; write nothing.")
@@ -55,11 +60,14 @@ def register(app: typer.Typer, task: str) -> None:
         as_json: JsonFlag = False,
         quiet: QuietFlag = False,
     ) -> None:
+        if (place := launched()) is not None and place.rank:
+            raise typer.Exit(0 if dry_run else quietly(place))
         session = refine(json=as_json, quiet=quiet)
         shortcuts = {
             "backbone.kind": backbone,
             "train.epochs": epochs,
             "train.device": device,
+            "train.devices": devices,
             "train.seed": seed,
         }
         resolved = asked(task, words, shortcuts, recipe=recipe, current=session)

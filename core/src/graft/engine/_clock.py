@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from graft.engine._team import Team
 
 _FIRST_STEP = 0.01
 _BELOW_ONE = 1 - 1e-9
@@ -89,3 +92,33 @@ class TimeClock:
     def validated(self, seconds: float) -> None:
         """Reserve what it takes in truth."""
         self.reserve = seconds * (1 + self.measured)
+
+
+class SharedClock:
+    """The leader's clock, for all processes of a team: each question is asked by all of them at once.
+
+    Args:
+        clock: The leader's own; None for the others.
+        team: The processes.
+    """
+
+    def __init__(self, clock: Clock | None, team: Team) -> None:
+        self._clock = clock
+        self._team = team
+
+    def share(self, step: int) -> float:
+        """Return how much of the training is done when `step` steps are finished."""
+        return self._team.shared(self._clock.share(step) if self._clock else 0.0)
+
+    def step(self) -> float:
+        """Return the share of the training that one step is, about."""
+        return self._team.shared(self._clock.step() if self._clock else 0.0)
+
+    def over(self) -> bool:
+        """Return whether training must end now."""
+        return self._team.shared(self._clock.over() if self._clock else False)
+
+    def validated(self, seconds: float) -> None:
+        """Be told how long a validation took."""
+        if self._clock:
+            self._clock.validated(seconds)

@@ -9,19 +9,21 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.plugins import MixedPrecision
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor
 
 from graft.console import Console
 from graft.engine._batch import out_of_memory
 from graft.engine._budget import measuring_seconds
 from graft.engine._checkpoint import Checkpoints, TrainingState
-from graft.engine._clock import Clock, StepClock, TimeClock
+from graft.engine._clock import Clock, SharedClock, StepClock, TimeClock
 from graft.engine._module import Learner
 from graft.engine._quiet import hushed
-from graft.engine._record import Recorder, out_of_patience
+from graft.engine._record import Recorder, Unrecorded, out_of_patience
 from graft.engine._setup import Experiment
 from graft.engine._signals import Stopper
 from graft.engine._speed import arrange
+from graft.engine._team import Team
 from graft.errors import TrainingError
 from graft.runs.folder import Run
 from graft.strategies.anchor import Anchor
@@ -38,6 +40,7 @@ def fit(
     ends: float | None,
     console: Console,
     stopper: Stopper,
+    team: Team,
 ) -> Experiment:
     """Train from `start`, or from the beginning, to the end; leaves checkpoints and `metrics.jsonl` in `run`.
 
@@ -51,16 +54,19 @@ def fit(
         ends: With a budget, when the last measurement shall be over, in seconds of `time.monotonic`.
         console: Says what happens.
         stopper: Is asked at each batch.
+        team: Who trains together.
 
     Returns:
         The experiment as it was carried out in the end.
 
     Raises:
-        TrainingError: When the loss is not finite, the disk refuses, or one image is too much for the memory.
+        TrainingError: When the loss is not finite, the disk refuses, or one image is too much for the memory; with
+            several processes, when a batch is.
+        Deserted: When another process is gone.
         Stopped: When a signal came.
     """
     pretrained = {name: tensor.clone() for name, tensor in experiment.model.state_dict().items()}
-    while not _fits(experiment, run, pretrained, start=start, ends=ends, console=console, stopper=stopper):
+    while not _fits(experiment, run, pretrained, start=start, ends=ends, console=console, stopper=stopper, team=team):
         gc.collect()
         if experiment.device == "cuda":
             torch.cuda.empty_cache()
@@ -80,13 +86,16 @@ def _fits(
     ends: float | None,
     console: Console,
     stopper: Stopper,
+    team: Team,
 ) -> bool:
     """Train, and return whether the memory sufficed. A function, so that the failed attempt's tensors are let go."""
     try:
-        _train(experiment, run, pretrained, start=start, ends=ends, console=console, stopper=stopper)
+        _train(experiment, run, pretrained, start=start, ends=ends, console=console, stopper=stopper, team=team)
     except Exception as error:
         if not out_of_memory(error):
             raise
+        if not team.alone:
+            raise _too_large_for_one(experiment) from error
         return False
     return True
 
@@ -100,9 +109,10 @@ def _train(
     ends: float | None,
     console: Console,
     stopper: Stopper,
+    team: Team,
 ) -> None:
     train, strategy = experiment.recipe.train, experiment.recipe.strategy
-    recorder = Recorder(experiment, run, console, start)
+    recorder = Recorder(experiment, run, console, start) if team.leads else Unrecorded(start)
     finished = start.epoch if start is not None else 0
     try:
         if (finished >= train.epochs and ends is None) or out_of_patience(recorder.monitored, train.patience):
@@ -115,10 +125,11 @@ def _train(
         else:
             model.head.prepare(experiment.targets_of("train"))
         model.backbone.checkpointing = train.gradient_checkpointing
+        team.equalise(model.state_dict().values())
         arrange(model, experiment.recipe.speed, console)
         loader, sampler = experiment.train_loader()
-        val_loader = experiment.loader("val") if experiment.prepared.split["val"] else None
-        clock = _clock(experiment, batches=len(loader), start=start, ends=ends)
+        val_loader = experiment.loader("val", shared=True) if _validates(experiment) else None
+        clock = _clock(experiment, batches=len(loader), start=start, ends=ends, team=team)
         if start is not None and clock.over():
             return
         scaler = _scaler(experiment, start)
@@ -136,6 +147,7 @@ def _train(
                 finish_epoch=recorder.finish_epoch,
                 progress=bar,
                 stopper=stopper,
+                team=team,
             )
             trainer = _trainer(experiment, run, epochs=epochs, scaler=scaler)
             trainer.fit(learner, loader, val_loader)
@@ -143,14 +155,24 @@ def _train(
         recorder.flush_log()
 
 
-def _clock(experiment: Experiment, *, batches: int, start: TrainingState | None, ends: float | None) -> Clock:
+def _validates(experiment: Experiment) -> bool:
+    """Return whether any validation sample is this process's."""
+    return experiment.shard.of(len(experiment.prepared.split["val"])) > 0
+
+
+def _clock(
+    experiment: Experiment, *, batches: int, start: TrainingState | None, ends: float | None, team: Team
+) -> Clock:
     train = experiment.recipe.train
     if ends is None:
         return StepClock(train.epochs * -(-batches // train.accumulate))
+    if not team.leads:
+        return SharedClock(None, team)
     sizes = {split: len(experiment.prepared.split[split]) for split in ("val", "test")}
     measured = sum(sizes.values()) / sizes["val"] if sizes["val"] else 1.0
     reserve = measuring_seconds(experiment)
-    return TimeClock(ends=ends, reserve=reserve, measured=measured, done=start.share if start is not None else 0.0)
+    clock = TimeClock(ends=ends, reserve=reserve, measured=measured, done=start.share if start is not None else 0.0)
+    return clock if team.alone else SharedClock(clock, team)
 
 
 def _with_smaller_batches(experiment: Experiment) -> Experiment:
@@ -161,10 +183,25 @@ def _with_smaller_batches(experiment: Experiment) -> Experiment:
             "out of memory, with one image per batch",
             fix="set train.gradient_checkpointing=true, a smaller backbone.size, or a smaller backbone",
         )
-    factor = next(number for number in range(2, batch + 1) if batch % number == 0)
+    factor = _smallest_factor(batch)
     smaller = {"batch": batch // factor, "accumulate": train.accumulate * factor}
     why = f"batch {smaller['batch']} × {smaller['accumulate']}, because the memory did not suffice for {batch}"
     return experiment.changed(why, train=train.model_copy(update=smaller))
+
+
+def _too_large_for_one(experiment: Experiment) -> TrainingError:
+    """Return what to do where the processes would have to change their batches together."""
+    batch, accumulate = experiment.batch, experiment.recipe.train.accumulate
+    if batch == 1:
+        fix = "set train.gradient_checkpointing=true, a smaller backbone.size, or a smaller backbone"
+    else:
+        factor = _smallest_factor(batch)
+        fix = f"begin again with train.batch={batch // factor} train.accumulate={accumulate * factor}: the same steps"
+    return TrainingError(f"out of memory, with {batch} images per batch and device", fix=fix)
+
+
+def _smallest_factor(batch: int) -> int:
+    return next(number for number in range(2, batch + 1) if batch % number == 0)
 
 
 def _scaler(experiment: Experiment, start: TrainingState | None) -> torch.amp.GradScaler | None:
@@ -180,16 +217,17 @@ def _trainer(
     experiment: Experiment, run: Run, *, epochs: int | None, scaler: torch.amp.GradScaler | None
 ) -> lightning.Trainer:
     train = experiment.recipe.train
-    precision: dict[str, Any] = {"precision": _PRECISIONS.get(experiment.precision)}
+    # We train together by ourselves: Lightning shall not look at who started this process.
+    plugins: list[Any] = [LightningEnvironment()]
     if scaler is not None:
-        precision = {"plugins": [MixedPrecision("16-mixed", "cuda", scaler)]}
+        plugins.append(MixedPrecision("16-mixed", "cuda", scaler))
     return lightning.Trainer(
         accelerator=_ACCELERATORS[experiment.device],
-        devices=1,
+        devices=[torch.cuda.current_device()] if experiment.device == "cuda" else 1,
         max_epochs=-1 if epochs is None else epochs,
         accumulate_grad_batches=train.accumulate,
         gradient_clip_val=train.clip or None,
-        limit_val_batches=1.0 if experiment.prepared.split["val"] else 0,
+        limit_val_batches=1.0 if _validates(experiment) else 0,
         num_sanity_val_steps=0,
         default_root_dir=run.path,
         use_distributed_sampler=False,
@@ -197,5 +235,6 @@ def _trainer(
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        **precision,
+        plugins=plugins,
+        precision=_PRECISIONS.get(experiment.precision),
     )

@@ -15,12 +15,14 @@ from torch import Tensor
 
 from graft.console import Progress
 from graft.data.dataset import Batch, EpochSampler
+from graft.data.shards import ShardedSampler
 from graft.engine._checkpoint import TrainingState
 from graft.engine._clock import Clock
 from graft.engine._seeds import derive, seed_all
 from graft.engine._setup import Experiment
 from graft.engine._signals import Stopper
-from graft.engine._tally import Epoch, Tally
+from graft.engine._tally import Epoch, Tally, together
+from graft.engine._team import Team
 from graft.errors import TrainingError
 from graft.model import Model
 from graft.strategies import unfreeze
@@ -49,6 +51,7 @@ class Learner(lightning.LightningModule):
         finish_epoch: Records an epoch; returns whether to stop.
         progress: Is told of each batch.
         stopper: Is asked at each batch.
+        team: Who trains together.
     """
 
     def __init__(
@@ -56,7 +59,7 @@ class Learner(lightning.LightningModule):
         experiment: Experiment,
         *,
         batches: int,
-        sampler: EpochSampler,
+        sampler: EpochSampler | ShardedSampler,
         clock: Clock,
         start: TrainingState | None,
         anchor: Anchor | None,
@@ -64,6 +67,7 @@ class Learner(lightning.LightningModule):
         finish_epoch: Callable[[Epoch, Learner], bool],
         progress: Progress,
         stopper: Stopper,
+        team: Team,
     ) -> None:
         super().__init__()
         self.experiment = experiment
@@ -79,12 +83,14 @@ class Learner(lightning.LightningModule):
         self.finish_epoch = finish_epoch
         self.progress = progress
         self.stopper = stopper
+        self.team = team
         self.finished = start.epoch if start is not None else 0
         self.monitored: list[float | None] = list(start.monitored) if start is not None else []
         self.steps = -(-batches // experiment.recipe.train.accumulate)
         self.sampler.set_epoch(self.finished)
         self._average: ModelEmaV3 | None = None
         self._last: tuple[int, Batch, Tensor] | None = None
+        self._share = 0.0
         self._tally = Tally()
 
     # --- what trains, and how fast ---------------------------------------------------------------------------------
@@ -162,7 +168,9 @@ class Learner(lightning.LightningModule):
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
         """Take a step: from where the loss near by is largest, and back towards the pretrained weights, if wanted."""
         radius = self.strategy.regularise.sam
-        closure = self._sharpest(optimizer_closure, batch_idx, radius) if radius else optimizer_closure
+        closure = self._averaged(optimizer_closure)
+        if radius:
+            closure = self._sharpest(closure, batch_idx, radius)
         super().optimizer_step(epoch, batch_idx, optimizer, closure)
         if self.anchor is not None:
             self.anchor.pull(optimizer)
@@ -175,6 +183,10 @@ class Learner(lightning.LightningModule):
         whole = (batch_idx + 1) % self.recipe.train.accumulate == 0
         if whole and self.clock.over():
             self.trainer.should_stop = True
+        if batch_idx + 1 == self.batches or self.trainer.should_stop:
+            # What is measured and saved are the leader's statistics of batch norms; all go on with them.
+            self.team.equalise(self.model.buffers())
+            self.team.equalise(self.measured.buffers())
 
     def on_validation_start(self) -> None:
         """Stop the clock of training."""
@@ -199,10 +211,14 @@ class Learner(lightning.LightningModule):
         frozen = self._frozen()
         self.finished += 1
         rates = {group["unit"]: 0.0 if group["unit"] in frozen else group["lr"] for group in self._groups()}
-        epoch = self._tally.epoch(self.finished, rates)
+        tallies = self.team.gathered(self._tally.settled())
+        epoch = (together(tallies) if tallies else self._tally).epoch(self.finished, rates)
         if self._tally.trained:
             self.clock.validated(epoch.seconds - self._tally.trained)
-        if self.finish_epoch(epoch, self) or self.clock.over():
+        self._share = self.clock.share(self.finished * self.steps)
+        stop = self.finish_epoch(epoch, self)
+        stop, self.monitored = self.team.shared((stop, self.monitored))
+        if stop or self.clock.over():
             self.trainer.should_stop = True
 
     def state(self, monitored: list[float | None]) -> TrainingState:
@@ -210,7 +226,7 @@ class Learner(lightning.LightningModule):
         self.monitored = list(monitored)
         return TrainingState(
             epoch=self.finished,
-            share=self.clock.share(self.finished * self.steps),
+            share=self._share,
             monitored=self.monitored,
             model=self.model.state_dict(),
             average=None if self._average is None else self._average.module.state_dict(),
@@ -237,6 +253,20 @@ class Learner(lightning.LightningModule):
     def _sum(self, terms: dict[str, Tensor]) -> Tensor:
         return torch.stack(list(terms.values())).sum()
 
+    def _averaged(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        """Return a closure that leaves the gradients of the whole batch, before they are unscaled, clipped or used.
+
+        Shares of a batch differ in size only where a step is a single batch, so its size is the weight.
+        """
+
+        def averaged() -> Any:
+            loss = closure()
+            samples = len(self._last[1]) if self._last is not None else 0
+            self.team.average(self.model.parameters(), samples)
+            return loss
+
+        return averaged
+
     def _sharpest(self, closure: Callable[[], Any], batch_idx: int, radius: float) -> Callable[[], Any]:
         def twice() -> Any:
             closure()
@@ -252,7 +282,8 @@ class Learner(lightning.LightningModule):
         return twice
 
     def _seed(self, batch_idx: int) -> None:
-        seed_all(derive(self.recipe.train.seed, self.finished, batch_idx))
+        others = (f"rank {self.team.shard.index}",) if not self.team.leads else ()
+        seed_all(derive(self.recipe.train.seed, self.finished, batch_idx, *others))
 
     def _step(self, batch_idx: int) -> int:
         """Return the number of steps before that of a batch."""

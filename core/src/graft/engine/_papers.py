@@ -16,6 +16,8 @@ import torch
 
 from graft.data.samples import SPLITS
 from graft.engine._setup import Experiment
+from graft.errors import DataError, RunError
+from graft.runs.folder import Run
 
 _PACKAGES = ("graft-core", "torch", "torchvision", "timm", "lightning", "albumentations", "numpy", "pillow")
 
@@ -49,6 +51,35 @@ def fingerprint(experiment: Experiment) -> dict[str, Any]:
     return {"sha256": digest.hexdigest(), "samples": count}
 
 
+def check_data(experiment: Experiment, run: Run) -> None:
+    """Raise unless the experiment has the data that the run began with.
+
+    Raises:
+        DataError: When files, labels or the split differ.
+    """
+    now, then = fingerprint(experiment), json.loads((run.path / "fingerprint.json").read_text("utf-8"))
+    if now["sha256"] != then["sha256"]:
+        raise DataError(
+            f"{experiment.recipe.data.train}: not the data that {run.path} began with "
+            f"({then['samples']} samples then, {now['samples']} now; files, labels or the split differ)",
+            fix="bring the data back, or begin a new run",
+        )
+
+
+def check_processes(experiment: Experiment, run: Run) -> None:
+    """Raise unless as many processes train together as when the run began: others would see other batches.
+
+    Raises:
+        RunError: When they are more or fewer.
+    """
+    then = json.loads((run.path / "environment.json").read_text("utf-8")).get("processes", 1)
+    if then != experiment.shard.count:
+        raise RunError(
+            f"{run.path}: began with {then} processes, and {experiment.shard.count} would go on",
+            fix=f"start as many, as with torchrun or srun: graft resume {run.path}",
+        )
+
+
 def _rows(experiment: Experiment) -> Iterable[tuple[str, str, str, str]]:
     """Yield id, split, target and digest of each sample that is used, split by split."""
     prepared = experiment.prepared
@@ -72,6 +103,7 @@ def _environment(experiment: Experiment) -> dict[str, Any]:
         "device": f"{experiment.device} ({device})",
         "precision": experiment.precision,
         "threads": torch.get_num_threads(),
+        "processes": experiment.shard.count,
         "command": sys.argv,
     }
 

@@ -51,6 +51,8 @@ def _plan(experiment: Experiment) -> str:
     batch = f"batch {recipe.train.batch}"
     if recipe.train.accumulate > 1:
         batch += f" × {recipe.train.accumulate}"
+    if (devices := max(recipe.train.devices, experiment.shard.count)) > 1:
+        batch = f"{devices} devices × {batch}"
     rate = f"lr {rates['head']:.1e} for the head"
     ever = {name for _, still in phases for name in parts if name not in still and name != "head"}
     if backbone := {rates[name] for name in ever}:

@@ -82,6 +82,24 @@ class Recorder:
         self.console.say("Epoch", "  ".join(parts))
 
 
+class Unrecorded:
+    """Stands for the recorder where another process records.
+
+    Args:
+        start: Where training goes on from; None when it begins.
+    """
+
+    def __init__(self, start: TrainingState | None) -> None:
+        self.monitored: list[float | None] = list(start.monitored) if start else []
+
+    def finish_epoch(self, epoch: Epoch, learner: Learner) -> bool:
+        """Return False: stopping is the other's decision."""
+        return False
+
+    def flush_log(self) -> None:
+        """Do nothing."""
+
+
 def out_of_patience(monitored: list[float | None], patience: int | None) -> bool:
     """Return whether the best of `monitored`, one value per epoch, is `patience` epochs old."""
     known = [(value, -index) for index, value in enumerate(monitored) if value is not None]

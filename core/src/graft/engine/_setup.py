@@ -16,6 +16,7 @@ from graft.console import Console
 from graft.data.dataset import Batch, EpochSampler, ImageDataset, make_loader
 from graft.data.prepare import prepare, read
 from graft.data.samples import PreparedData, Sample
+from graft.data.shards import WHOLE, Shard, ShardedSampler
 from graft.data.store import PixelStore
 from graft.engine._seeds import derive, seed_all
 from graft.errors import DataError, Problem, RecipeError, did_you_mean
@@ -53,6 +54,7 @@ class Experiment:
         precision: `fp32`, `bf16` or `fp16`.
         workers: Processes that load.
         choices: What the recipe left to us, each with what was chosen and why, in a sentence.
+        shard: This process's share of the samples, where several train together.
     """
 
     resolved: ResolvedRecipe
@@ -68,6 +70,7 @@ class Experiment:
     precision: str
     workers: int
     choices: tuple[str, ...] = ()
+    shard: Shard = WHOLE
 
     @property
     def recipe(self) -> Recipe:
@@ -99,7 +102,7 @@ class Experiment:
         """Return the encoded targets of a split, in order."""
         return [self.targets[index] for index in self.prepared.split[split]]
 
-    def train_loader(self) -> tuple[DataLoader[Batch], EpochSampler]:
+    def train_loader(self) -> tuple[DataLoader[Batch], EpochSampler | ShardedSampler]:
         """Return the augmented, shuffled training data, and the sampler that is told the epoch."""
         seed = self.recipe.train.seed
         preset = self.plugins.target(self.resolved.augment)
@@ -113,16 +116,25 @@ class Experiment:
         )
         sampler = EpochSampler(len(dataset), seed=seed, shuffle=True)
         # A last batch of few samples would weigh as much as a whole one; one sample alone has no batch statistics.
-        return self._loader(dataset, sampler, drop_last=len(sampler) >= self.batch), sampler
+        drop_last = len(sampler) >= self.batch * self.shard.count
+        if self.shard.count == 1:
+            return self._loader(dataset, sampler, drop_last=drop_last), sampler
+        share = ShardedSampler(sampler, self.shard, batch=self.batch if drop_last else None)
+        return self._loader(dataset, share, drop_last=drop_last), share
 
-    def loader(self, split: str) -> DataLoader[Batch]:
-        """Return a split's data in order, as evaluation and prediction see it."""
+    def loader(self, split: str, *, shared: bool = False) -> DataLoader[Batch]:
+        """Return a split's data in order, as evaluation and prediction see it; or, `shared`, this process's share."""
         dataset = ImageDataset(
             self.samples(split), self.targets_of(split), store=self.store, task_collate=self.task.collate
         )
-        return self._loader(dataset, EpochSampler(len(dataset), seed=0, shuffle=False), drop_last=False)
+        sampler = EpochSampler(len(dataset), seed=0, shuffle=False)
+        if not shared or self.shard.count == 1:
+            return self._loader(dataset, sampler, drop_last=False)
+        return self._loader(dataset, ShardedSampler(sampler, self.shard, batch=None), drop_last=False)
 
-    def _loader(self, dataset: ImageDataset, sampler: EpochSampler, *, drop_last: bool) -> DataLoader[Batch]:
+    def _loader(
+        self, dataset: ImageDataset, sampler: EpochSampler | ShardedSampler, *, drop_last: bool
+    ) -> DataLoader[Batch]:
         return make_loader(
             dataset,
             sampler,

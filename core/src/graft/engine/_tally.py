@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor
 
 from graft.tasks.contract import Prediction
@@ -63,6 +64,14 @@ class Tally:
         """Stop the clock of training: validation begins."""
         self.trained = time.perf_counter() - self.started
 
+    def settled(self) -> Tally:
+        """Return it for another process to read: its losses on the CPU."""
+        return replace(
+            self,
+            loss=None if self.loss is None else self.loss.cpu(),
+            val_loss=None if self.val_loss is None else self.val_loss.cpu(),
+        )
+
     def epoch(self, number: int, rates: Mapping[str, float]) -> Epoch:
         """Return what the epoch gave."""
         seconds = time.perf_counter() - self.started
@@ -75,3 +84,29 @@ class Tally:
             seconds=seconds,
             images_per_second=self.images / (self.trained or seconds),
         )
+
+
+def together(tallies: Sequence[Tally]) -> Tally:
+    """Return what processes that share an epoch have summed up, as one: the times are the first one's.
+
+    Args:
+        tallies: Of each share in order, as `graft.data.shards.Shard` divides.
+    """
+    first, *others = tallies
+    if not others:
+        return first
+    predictions: list[Prediction] = [None] * sum(tally.val_images for tally in tallies)
+    for index, tally in enumerate(tallies):
+        predictions[index :: len(tallies)] = tally.predictions
+    images = sum(tally.images for tally in tallies)
+    losses = [tally.loss * (tally.images / images) for tally in tallies if tally.loss is not None]
+    val_losses = [tally.val_loss for tally in tallies if tally.val_loss is not None]
+    return replace(
+        first,
+        images=images,
+        # A mean over the images of each batch, summed over batches.
+        loss=torch.stack(losses).sum() if losses else None,
+        val_images=len(predictions),
+        val_loss=torch.stack(val_losses).sum() if val_losses else None,
+        predictions=predictions,
+    )

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from graft.console import Console
 from graft.engine._checkpoint import TrainingState
+from graft.engine._crew import Crew
 from graft.engine._finish import finish
 from graft.engine._fit import fit
 from graft.engine._setup import Experiment
@@ -22,6 +23,7 @@ def carry_out(
     *,
     start: TrainingState | None,
     ends: float | None,
+    crew: Crew,
     console: Console,
     stopper: Stopper,
 ) -> None:
@@ -33,7 +35,8 @@ def carry_out(
     """
     with _accounted_for(run, console):
         run.mark("running")
-        experiment = fit(experiment, run, start=start, ends=ends, console=console, stopper=stopper)
+        with crew.at_work(experiment, run) as team:
+            experiment = fit(experiment, run, start=start, ends=ends, console=console, stopper=stopper, team=team)
         finish(experiment, run, console=console)
         run.mark("finished")
 

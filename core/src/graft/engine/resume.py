@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +10,15 @@ from graft import atomic
 from graft.console import Console
 from graft.engine._checkpoint import Checkpoints
 from graft.engine._choose import deadline
-from graft.engine._papers import fingerprint
+from graft.engine._crew import Crew, gathered
+from graft.engine._follow import follow
+from graft.engine._papers import check_data, check_processes
+from graft.engine._place import launched
 from graft.engine._plan import say_plan
 from graft.engine._seeds import undisturbed
-from graft.engine._setup import Experiment, set_up
-from graft.engine._signals import stoppable
+from graft.engine._setup import set_up
+from graft.engine._signals import Stopper, stoppable
 from graft.engine._work import carry_out
-from graft.errors import DataError
 from graft.plugins import Plugins
 from graft.runs.folder import Run
 
@@ -33,28 +34,28 @@ def resume(path: Path, *, plugins: Plugins, console: Console) -> Run:
         InterruptedRun: On Ctrl-C or SIGTERM.
     """
     began = time.monotonic()
-    run = Run.open(path, plugins=plugins)
-    if run.status == "finished":
-        console.say("Done", f"{run.path}: already finished")
-        return run
-    with undisturbed(), stoppable() as stopper, run.locked():
-        atomic.sweep(run.path)
-        experiment = replace(set_up(run.recipe, plugins=plugins, console=console), choices=tuple(run.choices))
-        _check_data(experiment, run)
-        say_plan(experiment, console)
-        start = Checkpoints(run.checkpoints).resume_from(console.warn)
-        console.say("Resume", f"after epoch {start.epoch}" if start else "from the beginning: no epoch was finished")
-        spent = sum(row["seconds"] for row in run.history)
-        ends = deadline(experiment, began=began, spent=spent)
-        carry_out(experiment, run, start=start, ends=ends, console=console, stopper=stopper)
+    place = launched()
+    if place is not None and place.rank:
+        return follow(place, plugins=plugins) or Run.open(path, plugins=plugins)
+    with undisturbed(), stoppable() as stopper, gathered(place, stopper) as crew:
+        run = Run.open(path, plugins=plugins)
+        if run.status == "finished":
+            console.say("Done", f"{run.path}: already finished")
+            return run
+        with run.locked():
+            _go_on(run, crew, began=began, console=console, stopper=stopper)
     return run
 
 
-def _check_data(experiment: Experiment, run: Run) -> None:
-    now, then = fingerprint(experiment), json.loads((run.path / "fingerprint.json").read_text("utf-8"))
-    if now["sha256"] != then["sha256"]:
-        raise DataError(
-            f"{experiment.recipe.data.train}: not the data that {run.path} began with "
-            f"({then['samples']} samples then, {now['samples']} now; files, labels or the split differ)",
-            fix="bring the data back, or begin a new run",
-        )
+def _go_on(run: Run, crew: Crew, *, began: float, console: Console, stopper: Stopper) -> None:
+    atomic.sweep(run.path)
+    experiment = replace(set_up(run.recipe, plugins=run.plugins, console=console), choices=tuple(run.choices))
+    check_data(experiment, run)
+    experiment = crew.divided(experiment)
+    check_processes(experiment, run)
+    say_plan(experiment, console)
+    start = Checkpoints(run.checkpoints).resume_from(console.warn)
+    console.say("Resume", f"after epoch {start.epoch}" if start else "from the beginning: no epoch was finished")
+    spent = sum(row["seconds"] for row in run.history)
+    ends = deadline(experiment, began=began, spent=spent)
+    carry_out(experiment, run, start=start, ends=ends, crew=crew, console=console, stopper=stopper)

@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 
 from graft.console import Console
 from graft.engine._choose import deadline, make_choices
+from graft.engine._crew import gathered
 from graft.engine._fit import fit
+from graft.engine._follow import follow
 from graft.engine._papers import papers
+from graft.engine._place import Place, launched
 from graft.engine._plan import say_plan
 from graft.engine._record import duration
 from graft.engine._seeds import undisturbed
 from graft.engine._setup import Experiment, set_up
 from graft.engine._signals import nothing_written, stoppable
+from graft.engine._team import Team
 from graft.engine._work import carry_out
+from graft.errors import TrainingError
 from graft.plugins import Plugins
 from graft.recipe.schema import budget_seconds
 from graft.runs.folder import Run, check_place
@@ -54,10 +59,13 @@ def train(
         InterruptedRun: On Ctrl-C or SIGTERM; the run can be resumed.
     """
     began = time.monotonic() if began is None else began
-    check_place(out, name)
-    with undisturbed(), stoppable() as stopper:
+    place = launched()
+    if place is not None and place.rank:
+        return _followed(place, plugins)
+    with undisturbed(), stoppable() as stopper, gathered(place, stopper) as crew:
         with nothing_written():
-            experiment = set_up(resolved, plugins=plugins, console=console)
+            check_place(out, name)
+            experiment = crew.divided(set_up(resolved, plugins=plugins, console=console))
             ends = deadline(experiment, began=began)
             experiment = make_choices(experiment, ends=ends, console=console)
             say_plan(experiment, console)
@@ -65,7 +73,14 @@ def train(
         run = Run.create(out, name=name, default=_default_name(experiment), files=papers(experiment), plugins=plugins)
         console.say("Run", str(run.path))
         with run.locked():
-            carry_out(experiment, run, start=None, ends=ends, console=console, stopper=stopper)
+            carry_out(experiment, run, start=None, ends=ends, crew=crew, console=console, stopper=stopper)
+    return run
+
+
+def _followed(place: Place, plugins: Plugins) -> Run:
+    run = follow(place, plugins=plugins)
+    if run is None:
+        raise TrainingError(f"rank {place.rank} of {place.size}: rank 0 began no run")
     return run
 
 
@@ -97,7 +112,7 @@ def dry_run(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> 
         with TemporaryDirectory(prefix="graft-") as folder:
             small = _two_batches(experiment)
             run = Run.create(Path(folder), name=None, default="dry-run", files=papers(small), plugins=plugins)
-            fit(small, run, start=None, ends=None, console=Console(quiet=True), stopper=stopper)
+            fit(small, run, start=None, ends=None, console=Console(quiet=True), stopper=stopper, team=Team())
             row = run.history[0]
             checkpoint = sum(file.stat().st_size for file in run.checkpoints.rglob("*") if file.is_file())
     images = sum(len(experiment.prepared.split[split]) for split in ("train", "val"))

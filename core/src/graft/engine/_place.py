@@ -1,0 +1,108 @@
+"""Where this process stands among those that train together, as `torchrun`, `srun` or we ourselves told it. Torch-free.
+
+We start processes with the variables that `torchrun` sets, so there is one way to be told.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from graft.errors import UserError
+
+_PORT = 15000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A process's place among those that train together.
+
+    Args:
+        rank: From 0; rank 0 leads.
+        size: Number of processes, on all machines.
+        local_rank: From 0, on this machine: the device to take.
+        local_size: Number of processes on each machine.
+        address: Of the leader's machine.
+        port: Where they meet.
+        hosted: Whether somebody else, as `torchrun` does, keeps the place where they meet; else the leader does.
+    """
+
+    rank: int
+    size: int
+    local_rank: int
+    local_size: int
+    address: str
+    port: int
+    hosted: bool = False
+
+    @property
+    def machines(self) -> int:
+        """Number of machines."""
+        return self.size // self.local_size
+
+    def variables(self) -> dict[str, str]:
+        """Return what tells another process that this is its place, by `launched`."""
+        return {
+            "RANK": str(self.rank),
+            "WORLD_SIZE": str(self.size),
+            "LOCAL_RANK": str(self.local_rank),
+            "LOCAL_WORLD_SIZE": str(self.local_size),
+            "MASTER_ADDR": self.address,
+            "MASTER_PORT": str(self.port),
+        }
+
+
+def launched(environment: Mapping[str, str] = os.environ) -> Place | None:
+    """Return the place that a launcher gave to this process; None when it was started alone.
+
+    Raises:
+        UserError: When the machines have not the same number of processes.
+    """
+    if int(environment.get("WORLD_SIZE", 1)) > 1 and "RANK" in environment:
+        place = _by_torchrun(environment)
+    elif int(environment.get("SLURM_STEP_NUM_TASKS", 1)) > 1 and "SLURM_PROCID" in environment:
+        # Of the step, not of the job: a script that runs `graft` without `srun` is one process, whatever it reserved.
+        place = _by_slurm(environment)
+    else:
+        return None
+    if place.size % place.local_size:
+        raise UserError(
+            f"{place.size} processes were started, {place.local_size} of them on this machine",
+            fix="start as many on each machine",
+        )
+    return place
+
+
+def _by_torchrun(environment: Mapping[str, str]) -> Place:
+    size = int(environment["WORLD_SIZE"])
+    return Place(
+        rank=int(environment["RANK"]),
+        size=size,
+        local_rank=int(environment.get("LOCAL_RANK", environment["RANK"])),
+        local_size=int(environment.get("LOCAL_WORLD_SIZE", size)),
+        address=environment.get("MASTER_ADDR", "127.0.0.1"),
+        port=int(environment.get("MASTER_PORT", _PORT)),
+        hosted=environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
+    )
+
+
+def _by_slurm(environment: Mapping[str, str]) -> Place:
+    size = int(environment["SLURM_STEP_NUM_TASKS"])
+    # One of the job's, so that two jobs on a machine do not meet.
+    port = _PORT + int(environment.get("SLURM_JOB_ID", 0)) % 10_000
+    return Place(
+        rank=int(environment["SLURM_PROCID"]),
+        size=size,
+        local_rank=int(environment.get("SLURM_LOCALID", 0)),
+        local_size=size // int(environment.get("SLURM_STEP_NUM_NODES", 1)) or 1,
+        address=environment.get("MASTER_ADDR") or _first(environment.get("SLURM_STEP_NODELIST", "127.0.0.1")),
+        port=int(environment.get("MASTER_PORT", port)),
+    )
+
+
+def _first(nodes: str) -> str:
+    """Return the first of SLURM's list of hosts: `gpu[03-05,9],cpu1` begins with `gpu03`."""
+    found = re.match(r"([^\[,\s]+)(?:\[(\w+)[^\]]*\])?([^\[,\s]*)", nodes)
+    return "".join(part or "" for part in found.groups()) if found else nodes
