@@ -35,8 +35,8 @@ def experiment(plugins: Plugins, recipe: Callable[..., ResolvedRecipe]) -> Made:
     return made
 
 
-def network(arch: str) -> Model:
-    """Return a network without dropout, so that two of them can be compared while they train."""
+def network(arch: str, *, dropout: float = 0.0) -> Model:
+    """Return a network by default without dropout, so that two of them can be compared while they train."""
     torch.manual_seed(0)
     if arch == "bits":
         model = small_model()
@@ -47,7 +47,7 @@ def network(arch: str) -> Model:
         model = Model(backbone, Plain(info=backbone.info, classes=classes, options=Options(), task=task), "embedding")
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
+            module.p = dropout
     return model.train()
 
 
@@ -134,14 +134,25 @@ def test_arrange__compile_is_the_same_calculation() -> None:
     with torch.inference_mode():
         torch.testing.assert_close(model.eval()(IMAGES), plain.eval()(IMAGES), rtol=1e-3, atol=1e-4)
     assert list(copy.deepcopy(model).state_dict()) == list(plain.state_dict())
+    # Dropout draws the same numbers, whatever was translated before, and when it is calculated again.
+    gradients = []
+    for compile, checkpointing in ((False, False), (True, False), (True, True), (True, True)):
+        dropping = network("bits", dropout=0.5)
+        dropping.backbone.checkpointing = checkpointing
+        arrange(dropping, Speed(compile=compile), Console(quiet=True))
+        torch.manual_seed(3)
+        gradients.append(outcome(dropping)[1])
+    for name, gradient in gradients[0].items():
+        for other in gradients[1:]:
+            torch.testing.assert_close(other[name], gradient, rtol=1e-3, atol=1e-5)
 
 
 @pytest.fixture
 def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(graph: Any, inputs: Any) -> None:
+    def fail(*args: object, **options: object) -> None:
         raise RuntimeError("Failed to find C++ compiler.\n\nThe above exception was raised by …")
 
-    monkeypatch.setattr(_speed, "lookup_backend", lambda name: fail)
+    monkeypatch.setattr("torch._inductor.compile_fx.compile_fx", fail)
 
 
 def test_arrange__without_a_compiler_it_warns_once_and_goes_on(no_compiler: None) -> None:

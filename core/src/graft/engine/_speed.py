@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._dynamo import lookup_backend
 
 from graft.console import Console
 from graft.engine._batch import out_of_memory
@@ -48,7 +47,7 @@ def arrange(model: Model, speed: Speed, console: Console) -> None:
     Where that fails, for want of a compiler for example, there is a warning, and the stage runs as it is.
     """
     if speed.channels_last:
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(memory_format=torch.channels_last)
     if speed.compile:
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _VARIANTS)
         backend = _Inductor(console)
@@ -65,8 +64,11 @@ class _Inductor:
 
     def __call__(self, graph: torch.fx.GraphModule, inputs: Sequence[Tensor]) -> Callable[..., Any]:
         if not self.failed:
+            from torch._inductor.compile_fx import compile_fx
+
             try:
-                return lookup_backend("inductor")(graph, inputs)  # type: ignore[no-any-return]
+                # Dropout draws what it would draw without: else that depends on what was translated before.
+                return compile_fx(graph, inputs, config_patches={"fallback_random": True})  # type: ignore[return-value]
             except Exception as error:  # whatever a missing or a foreign compiler comes to
                 self.failed = True
                 cause = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -127,8 +129,8 @@ def _others(experiment: Experiment, plain: _Way) -> list[_Way]:
 def has_bf16(device: str) -> bool:
     """Return whether a device can calculate in bf16 without pretending to."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device == "cpu" and torch.backends.mkldnn.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device == "cpu" and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return False
 
