@@ -56,7 +56,7 @@ def list_(
             print(f"{library}:{name}" if name in seen else name)
         seen.update(names)
     if imported:
-        print("\nimported weights (backbone.weights)")
+        print(("\n" if seen else "") + "imported weights (backbone.weights)")
         print(
             columns(
                 [(one.name, one.architecture, one.licence or "licence not recorded") for one in imported], indent="  "

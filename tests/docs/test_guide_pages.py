@@ -1,0 +1,84 @@
+"""What the guide tells people to type about a trained model, and about weights of their own, works as it stands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from commands import Graft
+from photos import write_photos
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guide"
+SHORT = ("train.epochs=1", "train.batch=8", "backbone.size=32", "backbone.weights=none", "evaluation.bootstrap=20")
+
+
+def section(page: str, title: str) -> str:
+    text = (GUIDE / page).read_text(encoding="utf-8")
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def commands(text: str, language: str) -> list[list[str]]:
+    """The words of every line that calls graft, without what feeds it."""
+    lines = [line for block in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    return [shlex.split(line[line.index("graft ") + 6 :], comments=True) for line in lines if "graft " in line]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("guide")
+    write_photos(folder / "photos", per_class=6)
+    write_photos(folder / "other-photos", per_class=2, seed=1)
+    new = write_photos(folder / "new-photos", per_class=2, seed=2)
+    rows = [f"{path.relative_to(folder)},{path.parent.name}" for path in sorted(new.rglob("*.png"))]
+    (folder / "labels.csv").write_text("path,label\n" + "\n".join(rows) + "\n")
+    result = Graft(folder)("classify", "train", "photos", "--name", "first", *SHORT)
+    assert result.code == 0, result.err
+    return folder
+
+
+EVALUATE = commands(section("classification.md", "Evaluate"), "sh")
+PREDICT = commands(section("classification.md", "Predict"), "sh")
+
+
+def test_classification__has_both() -> None:
+    assert len(EVALUATE) == 3
+    assert len(PREDICT) == 4
+
+
+@pytest.mark.parametrize("words", EVALUATE, ids=" ".join)
+def test_classification__evaluate(words: Sequence[str], trained: Path) -> None:
+    result = Graft(trained)(*words)
+    assert result.code == 0, result.err
+    accuracy = result.out.splitlines()[0].split()
+    assert accuracy[0] == "accuracy"
+    assert len(accuracy) == (2 if "val" in words else 5), "a value with its interval"
+
+
+@pytest.mark.parametrize("words", PREDICT, ids=" ".join)
+def test_classification__predict(words: Sequence[str], trained: Path) -> None:
+    stdin = "".join(f"{path}\n" for path in sorted((trained / "new-photos").rglob("*.png")))
+    result = Graft(trained)(*words, stdin=stdin)
+    assert result.code == 0, result.err
+    rows = ((trained / words[-1]).read_text() if "-o" in words else result.out).splitlines()
+    assert rows[0].startswith("path,label,score,score.apple")
+    assert len(rows) == 1 + 6
+
+
+def test_backbones__weights_of_ones_own(tmp_path: Path) -> None:
+    import torch
+    from torchvision.models import mobilenet_v2
+
+    torch.save(mobilenet_v2().state_dict(), tmp_path / "mobilenet_v2.pth")
+    text = section("backbones.md", "Without a network")
+    seen = [words for words in commands(text, "console") if words[0] == "backbones"]
+    assert [words[1] for words in seen] == ["import", "list", "info", "remove"]
+    for words in seen:
+        result = Graft(tmp_path)(*words)
+        assert result.code == 0, result.err
+        if words[1] == "list":
+            assert result.out in text
+    assert Graft(tmp_path)("backbones", "info", "mnv2").code == 2
