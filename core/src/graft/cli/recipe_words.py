@@ -107,6 +107,11 @@ def announce(resolved: ResolvedRecipe, console: Console) -> None:
 
     console.say("Start", f"{resolved.task.verb} {resolved.recipe.data.train}")
     check_paths(resolved.recipe.data)
+    say_loading(console)
+
+
+def say_loading(console: Console) -> None:
+    """Say why nothing happens for a while: importing torch, Lightning and timm takes up to 20 s on a slow disk."""
     console.say("Load", "torch and what stands on it, which takes some seconds")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from graft.cli.recipe_words import say_loading
 from graft.cli.session import JsonFlag, QuietFlag, emit, refine
 from graft.engine._follow import quietly
 from graft.engine._place import launched
@@ -32,6 +33,7 @@ def resume(
     opened = Run.open(run, plugins=session.plugins)
     if opened.status != "finished":
         session.console.say("Start", f"resume {run}")
+        say_loading(session.console)
 
     from graft.cli.train import document
     from graft.engine.resume import resume as carry_on

@@ -144,9 +144,9 @@ class _Resolver:
 
     def others(self, spec: Descriptor) -> Iterator[tuple[str, type[BaseModel]]]:
         """Yield the name and the options of what could stand in the place of `spec`."""
-        tasks = getattr(spec, "tasks", ())
+        tasks = _tasks(spec)
         for name, other in self.plugins.specs(type(spec)).items():
-            if not tasks or not getattr(other, "tasks", ()) or set(tasks) & set(other.tasks):
+            if not tasks or not _tasks(other) or tasks & _tasks(other):
                 with suppress(PluginError):
                     yield name, self.plugins.options(other)
 
@@ -273,6 +273,11 @@ def _architectures(plugins: Plugins) -> Iterator[str]:
     for spec in plugins.specs(BackboneSpec).values():
         with suppress(PluginError):
             yield from architectures(spec)
+
+
+def _tasks(spec: Descriptor) -> set[str]:
+    """Return the tasks that a part is for; none when it fits every task."""
+    return set(getattr(spec, "tasks", ()))
 
 
 def _present(value: T | None) -> T:
