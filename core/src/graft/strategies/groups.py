@@ -38,12 +38,12 @@ def learning_rates(pace: Pace, names: Sequence[str]) -> dict[str, float]:
         RecipeError: When `rates` names a unit that there is not.
     """
     problems = [
-        Problem(f"strategy.pace.rates.{name}", f"there is no unit '{name}'", did_you_mean(name, names))
+        Problem(f"strategy.pace.rates.{name}", f"no unit '{name}', but {', '.join(names)}", did_you_mean(name, names))
         for name in pace.rates
         if name not in names
     ]
     if problems:
-        raise RecipeError("The rates do not fit the network", problems=problems, fix=f"its units: {', '.join(names)}")
+        raise RecipeError("The rates do not fit the network", problems=problems)
     stages = [name for name in names if name not in (TAIL, HEAD)]
     rates = {name: pace.lr * pace.layer_decay ** (len(stages) - 1 - depth) for depth, name in enumerate(stages)}
     return {**rates, TAIL: pace.lr, HEAD: pace.lr * pace.head, **pace.rates}

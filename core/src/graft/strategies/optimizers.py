@@ -18,6 +18,11 @@ FUSABLE = ("adamw", "adam", "sgd")
 """Those whose step can be one kernel."""
 
 
+def _sgd(groups: Groups, *, momentum: float, nesterov: bool, **options: Any) -> Optimizer:
+    # Without momentum there is nothing to look ahead along, and torch refuses to.
+    return torch.optim.SGD(groups, momentum=momentum, nesterov=nesterov and momentum > 0, **options)
+
+
 def _lamb(groups: Groups, **options: Any) -> Optimizer:
     from timm.optim import Lamb
 
@@ -41,7 +46,7 @@ KINDS: Mapping[str, Callable[..., Optimizer]] = {
     "adamw": torch.optim.AdamW,
     "adam": torch.optim.Adam,
     "radam": partial(torch.optim.RAdam, decoupled_weight_decay=True),
-    "sgd": torch.optim.SGD,
+    "sgd": _sgd,
     "lamb": _lamb,
     "lars": _lars,
     "lion": _lion,

@@ -18,6 +18,9 @@ Monitored = Sequence[float | None]
 WARMUP = 0.05
 """Share of the steps, where the recipe does not say."""
 
+_HAIR = 1e-12
+"""Added to a share where a jump is near: rounding would otherwise put some of them off by a step."""
+
 _BEGIN_LOW = ("one-cycle", "triangular", "triangular2")
 
 
@@ -27,7 +30,7 @@ def _constant(part: Part, share: float, monitored: Monitored) -> float:
 
 def _step(part: Part, share: float, monitored: Monitored) -> float:
     options = options_of(part, Step)
-    return options.factor ** sum(share >= at for at in options.at)
+    return options.factor ** sum(share + _HAIR >= at for at in options.at)
 
 
 def _exponential(part: Part, share: float, monitored: Monitored) -> float:
@@ -35,7 +38,7 @@ def _exponential(part: Part, share: float, monitored: Monitored) -> float:
 
 
 def _cosine(part: Part, share: float, monitored: Monitored) -> float:
-    return _fall(share * options_of(part, Cosine).cycles % 1)
+    return _fall((share + _HAIR) * options_of(part, Cosine).cycles % 1)
 
 
 def _one_cycle(part: Part, share: float, monitored: Monitored) -> float:

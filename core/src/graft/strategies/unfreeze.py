@@ -130,6 +130,6 @@ def _named(stage: Stage, names: Names, key: str) -> str:
         return stages[stage]
     if stage in stages:
         return str(stage)
-    hint = did_you_mean(str(stage), stages) or f"there are {', '.join(stages)}"
-    problem = Problem(f"strategy.unfreeze.{key}", f"the backbone has no stage '{stage}'", hint)
+    what = f"the backbone has no stage '{stage}', but {', '.join(stages)}"
+    problem = Problem(f"strategy.unfreeze.{key}", what, did_you_mean(str(stage), stages))
     raise RecipeError("The strategy does not fit the backbone", problems=[problem])
