@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 
@@ -59,7 +60,7 @@ def pixels(dataset, epoch, *, workers=0, batch=3, shuffle=True, seed=0):
 
 def test_batch__images_targets_and_indices(build):
     dataset = build(None)
-    batch = dataset.batch([(0, 4), (0, 1)])
+    batch = dataset.batch([(0, 4, 0), (0, 1, 0)])
     assert batch.images.shape == (2, 3, 16, 20)
     assert batch.images.dtype == torch.uint8
     assert batch.indices.tolist() == [4, 1]
@@ -71,7 +72,7 @@ def test_batch__images_targets_and_indices(build):
 def test_batch__evaluation_sees_what_prediction_sees(build):
     dataset = build(None)
     for index, sample in enumerate(dataset.samples):
-        image = dataset.batch([(7, index)]).images[0].permute(1, 2, 0).numpy()
+        image = dataset.batch([(7, index, 0)]).images[0].permute(1, 2, 0).numpy()
         np.testing.assert_array_equal(image, prepare_image(sample.path, SMALL))
 
 
@@ -80,14 +81,14 @@ def test_batch__depths_are_mixed_in_0_to_1(build, tmp_path):
     Image.fromarray(deep).save(tmp_path / "deep.png")
     Image.new("L", (32, 24), 51).save(tmp_path / "flat.png")
     samples = [Sample(id=name, path=tmp_path / name, target=()) for name in ("deep.png", "flat.png")]
-    images = build(None, samples=samples).batch([(0, 0), (0, 1)]).images
+    images = build(None, samples=samples).batch([(0, 0, 0), (0, 1, 0)]).images
     assert images.dtype == torch.float32
     np.testing.assert_allclose(images, 0.2, rtol=1e-6)
 
 
 def test_batch__one_channel(build):
     grey = Preprocess(size=(16, 20), mean=(0.5,), std=(0.5,))
-    assert build("basic", preprocess=grey).batch([(0, 0)]).images.shape == (1, 1, 16, 20)
+    assert build("basic", preprocess=grey).batch([(0, 0, 0)]).images.shape == (1, 1, 16, 20)
 
 
 def test_batch__to_moves_everything():
@@ -112,7 +113,7 @@ def test_dataset__a_draw_is_a_function_of_seed_epoch_and_sample(build, preset):
 def test_dataset__a_draw_follows_the_sample_when_others_leave(build):
     dataset = build("basic")
     fewer = build("basic", samples=dataset.samples[3:])
-    np.testing.assert_array_equal(dataset.batch([(2, 3)]).images, fewer.batch([(2, 0)]).images)
+    np.testing.assert_array_equal(dataset.batch([(2, 3, 0)]).images, fewer.batch([(2, 0, 0)]).images)
 
 
 def test_loader__workers_change_nothing(build):
@@ -136,7 +137,7 @@ def test_loader__can_be_sent_to_a_process(build):
 
     dataset = build("strong")
     other = pickle.loads(pickle.dumps(dataset))
-    np.testing.assert_array_equal(dataset.batch([(1, 2)]).images, other.batch([(1, 2)]).images)
+    np.testing.assert_array_equal(dataset.batch([(1, 2, 0)]).images, other.batch([(1, 2, 0)]).images)
 
 
 def test_loader__uses_no_global_random_state(build):
@@ -180,9 +181,9 @@ def test_sampler__every_sample_once_in_an_order_of_seed_and_epoch():
         sampler = EpochSampler(50, seed=seed, shuffle=shuffle)
         sampler.set_epoch(epoch)
         keys = list(sampler)
-        assert Counter(index for _, index in keys) == Counter(range(50))
-        assert {number for number, _ in keys} == {epoch}
-        return [index for _, index in keys]
+        assert Counter(index for _, index, _ in keys) == Counter(range(50))
+        assert {(number, repetition) for number, _, repetition in keys} == {(epoch, 0)}
+        return [index for _, index, _ in keys]
 
     assert order(0, 0) == order(0, 0)
     assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
@@ -193,8 +194,75 @@ def test_sampler__a_pass_that_has_started_keeps_its_epoch():
     sampler = EpochSampler(3, seed=0, shuffle=False)
     keys = iter(sampler)
     sampler.set_epoch(1)
-    assert list(keys) == [(0, 0), (0, 1), (0, 2)]
+    assert list(keys) == [(0, 0, 0), (0, 1, 0), (0, 2, 0)]
     assert len(sampler) == 3
+
+
+def test_sampler__without_repeats_the_order_is_numpys():
+    # Runs that were made before samples could be repeated can be resumed and repeated.
+    sampler = EpochSampler(20, seed=3, shuffle=True)
+    sampler.set_epoch(5)
+    assert [index for _, index, _ in sampler] == np.random.default_rng([3, 5]).permutation(20).tolist()
+
+
+def repeated(repeats, epoch=0, *, seed=0, shuffle=True):
+    sampler = EpochSampler(len(repeats), seed=seed, shuffle=shuffle, repeats=np.asarray(repeats, np.float64))
+    sampler.set_epoch(epoch)
+    keys = list(sampler)
+    assert len(keys) == len(sampler)
+    return keys
+
+
+def test_sampler__samples_come_as_often_as_asked():
+    repeats = [0.4] * 9 + [2.0] * 3 + [3.3] * 4
+    came = np.zeros(len(repeats))
+    for epoch in range(400):
+        times = Counter(index for _, index, _ in repeated(repeats, epoch))
+        came += [times[index] for index in range(len(repeats))]
+        assert sum(times.values()) == round(sum(repeats))
+        assert all(math.floor(one) <= times[index] <= math.ceil(one) for index, one in enumerate(repeats))
+    # The sum, 22.8, is rounded to 23; what is whole already takes no part in that.
+    np.testing.assert_allclose(came / 400, repeats, atol=0.1)
+
+
+def test_sampler__each_repetition_has_its_number():
+    keys = repeated([3.0, 1.0, 2.5, 0.5])
+    assert len(set(keys)) == len(keys) == 7
+    for index in range(4):
+        numbers = sorted(repetition for _, one, repetition in keys if one == index)
+        assert numbers == list(range(len(numbers)))
+    assert repeated([2.0, 1.0], shuffle=False) == [(0, 0, 0), (0, 0, 1), (0, 1, 0)]
+
+
+def test_sampler__repeats_are_a_function_of_seed_and_epoch():
+    repeats = np.linspace(0.2, 2.2, 40)
+    assert repeated(repeats, 1, seed=2) == repeated(repeats, 1, seed=2)
+    orders = [[key[1:] for key in repeated(repeats, epoch, seed=seed)] for seed in (0, 1) for epoch in (0, 1)]
+    assert len({tuple(order) for order in orders}) == 4
+    assert len({tuple(sorted(order)) for order in orders}) > 1, "not only the order, also who is left out"
+
+
+def test_sampler__repeats_are_shuffled():
+    keys = repeated([4.0] * 10)
+    assert [index for _, index, _ in keys] != sorted(index for _, index, _ in keys)
+
+
+def test_sampler__repeats_must_fit():
+    with pytest.raises(ValueError, match="3 samples, but 2 repeats"):
+        EpochSampler(3, seed=0, shuffle=True, repeats=np.ones(2))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_loader__a_sample_that_comes_again_is_augmented_anew(build, workers):
+    dataset = build("basic")
+    sampler = EpochSampler(10, seed=0, shuffle=True, repeats=np.full(10, 3.0))
+    seen = {index: set() for index in range(10)}
+    for one in make_loader(dataset, sampler, batch=8, workers=workers, drop_last=False):
+        for image, index in zip(one.images, one.indices.tolist(), strict=True):
+            seen[index].add(image.numpy().tobytes())
+    assert [len(views) for views in seen.values()] == [3] * 10
+    first = {index: dataset.batch([(0, index, 0)]).images[0].numpy().tobytes() for index in range(10)}
+    assert all(first[index] in seen[index] for index in range(10))
 
 
 def test_draw_seed__differs_in_each_part():
@@ -202,3 +270,9 @@ def test_draw_seed__differs_in_each_part():
     assert len(seeds) == 5
     assert all(0 <= seed < 2**64 for seed in seeds)
     assert draw_seed(0, 0, "\udcff.png") == draw_seed(0, 0, "\udcff.png")
+
+
+def test_draw_seed__a_first_time_is_what_it_was_before_there_were_repetitions():
+    assert draw_seed(3, 5, "cat/1.png", 0) == draw_seed(3, 5, "cat/1.png") == 11325479532785457781
+    others = {draw_seed(3, 5, "cat/1.png", repetition) for repetition in range(5)}
+    assert len(others | {draw_seed(31, 5, "cat/1.png"), draw_seed(3, 51, "cat/1.png")}) == 7

@@ -1,7 +1,8 @@
 """Batches of images for training and evaluation, repeatable whatever loads them.
 
-Every random draw is a function of (seed, epoch, sample): the sampler hands out `(epoch, index)` pairs, and the order
-of loading, the number of worker processes and a resumed run change nothing. No global random state is read or written.
+Every random draw is a function of (seed, epoch, sample, repetition): the sampler hands out the latter three, and the
+order of loading, the number of worker processes and a resumed run change nothing. No global random state is read or
+written.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from graft.data.decode import BadImage
 from graft.data.geometry import centre_crop
+from graft.data.repeats import whole_repeats
 from graft.data.samples import Sample
 from graft.data.store import PixelStore
 from graft.errors import DataError
@@ -26,8 +28,8 @@ from graft.errors import DataError
 if TYPE_CHECKING:
     from graft.data.augment import Augmentation
 
-Key = tuple[int, int]
-"""An epoch and an index into the samples."""
+Key = tuple[int, int, int]
+"""An epoch, an index into the samples, and how often that sample came in that epoch before."""
 
 
 @dataclass
@@ -99,7 +101,7 @@ class ImageDataset(Dataset[Batch]):
         Raises:
             DataError: When the file, which was read when the run started, cannot be read any more.
         """
-        epoch, index = key
+        epoch, index, repetition = key
         sample = self.samples[index]
         try:
             image = self.store.load(sample.path)
@@ -110,7 +112,7 @@ class ImageDataset(Dataset[Batch]):
             ) from error
         if self.augmentation is None:
             return centre_crop(image, self.store.preprocess), self.targets[index]
-        return self.augmentation(image, self.targets[index], draw_seed(self.seed, epoch, sample.id))
+        return self.augmentation(image, self.targets[index], draw_seed(self.seed, epoch, sample.id, repetition))
 
     def batch(self, keys: Sequence[Key]) -> Batch:
         """Return the samples of `keys` as a batch, in their order.
@@ -122,7 +124,7 @@ class ImageDataset(Dataset[Batch]):
         return Batch(
             images=stack_images([image for image, _ in items]),
             targets=self.task_collate([target for _, target in items]),
-            indices=torch.tensor([index for _, index in keys], dtype=torch.int64),
+            indices=torch.tensor([index for _, index, _ in keys], dtype=torch.int64),
         )
 
     def __getitem__(self, key: Key) -> Batch:
@@ -138,18 +140,26 @@ class ImageDataset(Dataset[Batch]):
 
 
 class EpochSampler(Sampler[Key]):
-    """Hands out `(epoch, index)` for every sample once; the order is a function of (seed, epoch).
+    """Hands out `(epoch, index, repetition)`, every sample once or as often as asked; a function of (seed, epoch).
 
     Args:
         n: Number of samples.
         seed: Seed of the order.
         shuffle: Whether samples come in random order, or as they are.
+        repeats: `(n,)`, how often each sample comes per epoch in expectation; it comes that often rounded down or up.
+            All epochs have the same length, the rounded sum. None: every sample comes once.
+
+    Raises:
+        ValueError: When `repeats` is not of length `n`.
     """
 
-    def __init__(self, n: int, *, seed: int, shuffle: bool) -> None:
+    def __init__(self, n: int, *, seed: int, shuffle: bool, repeats: NDArray[np.float64] | None = None) -> None:
+        if repeats is not None and len(repeats) != n:
+            raise ValueError(f"{n} samples, but {len(repeats)} repeats")
         self.n = n
         self.seed = seed
         self.shuffle = shuffle
+        self.repeats = repeats
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -157,14 +167,19 @@ class EpochSampler(Sampler[Key]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.n
+        return self.n if self.repeats is None else round(self.repeats.sum())
 
     def __iter__(self) -> Iterator[Key]:
-        order: Sequence[int] = range(self.n)
+        draws = np.random.default_rng([self.seed, self.epoch])
+        times = np.ones(self.n, np.int64) if self.repeats is None else whole_repeats(self.repeats, draws)
+        indices = np.repeat(np.arange(self.n), times)
+        repetitions = np.arange(len(indices)) - np.repeat(np.cumsum(times) - times, times)
         if self.shuffle:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n).tolist()
+            order = draws.permutation(len(indices))
+            indices, repetitions = indices[order], repetitions[order]
         epoch = self.epoch
-        return ((epoch, index) for index in order)
+        pairs = zip(indices.tolist(), repetitions.tolist(), strict=True)
+        return ((epoch, index, repetition) for index, repetition in pairs)
 
 
 class Loader(DataLoader[Batch]):
@@ -210,9 +225,10 @@ def make_loader(
     )
 
 
-def draw_seed(seed: int, epoch: int, sample_id: str) -> int:
-    """Return the seed of one sample's draws in one epoch, in 0 … 2**64 - 1."""
-    words = f"{seed}/{epoch}/{sample_id}".encode("utf-8", "surrogateescape")
+def draw_seed(seed: int, epoch: int, sample_id: str, repetition: int = 0) -> int:
+    """Return the seed of one sample's draws, when it comes for the n-th time in one epoch, in 0 … 2**64 - 1."""
+    again = f"+{repetition}" if repetition else ""
+    words = f"{seed}/{epoch}{again}/{sample_id}".encode("utf-8", "surrogateescape")
     return int.from_bytes(blake2b(words, digest_size=8).digest(), "little")
 
 

@@ -64,7 +64,7 @@ def some_batch(experiment: Experiment, size: int) -> Batch:
     one = experiment.changed("", train=experiment.recipe.train.model_copy(update={"batch": 1}))
     dataset = one.train_loader()[0].dataset
     assert isinstance(dataset, ImageDataset)  # for the type checker: the loader knows it as any data set
-    return dataset.batch([(0, index % len(dataset)) for index in range(size)]).to(experiment.device)
+    return dataset.batch([(0, index % len(dataset), 0) for index in range(size)]).to(experiment.device)
 
 
 def autocast(device: str, precision: str) -> torch.autocast:
