@@ -94,8 +94,7 @@ def lines(measured: dict[tuple[str, str, int], list[dict[str, Any]]]) -> Iterato
     yield "|---" * (len(columns) + 1) + "|"
     means = {key: statistics.mean(accuracy(run) for run in runs) for key, runs in measured.items()}
     best = {
-        (data, labels): max((means.get((data, preset, labels), 0.0) for preset in PRESETS))
-        for data, labels in columns
+        (data, labels): max(means.get((data, preset, labels), 0.0) for preset in PRESETS) for data, labels in columns
     }
     for preset in PRESETS:
         cells = []

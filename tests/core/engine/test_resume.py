@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import random
 import shutil
 import signal
@@ -196,3 +197,91 @@ def _slow_mark(run: Run, status: str) -> None:
     if status == "interrupted":
         for _ in range(100):
             time.sleep(0.1)
+
+
+EVERYTHING = (
+    "train.epochs=12",
+    "train.batch=4",
+    "strategy.unfreeze={kind='gradual', every=3}",
+    "strategy.pace.schedule=one-cycle",
+    "strategy.regularise.ema=0.95",
+    "strategy.regularise.mixup=0.4",
+    "strategy.regularise.sampling=balanced",
+)
+
+
+def test_resume__killed_ten_times_a_gradual_run_ends_with_the_same_weights(
+    begin: Any, carry_on: Any, train: Train, plugins: Plugins
+) -> None:
+    whole = train(*EVERYTHING)
+    seconds = sum(row["seconds"] for row in whole.history)
+    draw = random.Random(1)
+    child, path = begin(*EVERYTHING)
+    reached = []
+    for _ in range(10):
+        time.sleep(draw.uniform(0, 0.4 * seconds))
+        child.kill()
+        child.wait()
+        reached.append(len(Run.open(path).history))
+
+        def work() -> int:
+            resume(path, plugins=plugins, console=Console(quiet=True))
+            return 0
+
+        child = fork(work)
+    assert child.wait() == 0
+    run = Run.open(path)
+    assert run.status == "finished"
+    assert len(set(reached)) > 2, "the kills struck at different epochs"
+    assert run.results["weights_sha256"] == whole.results["weights_sha256"]
+    assert [_timeless(row) for row in run.history] == [_timeless(row) for row in whole.history]
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [
+        "graft.engine._module.Learner.training_step",
+        "graft.engine._module.Learner.validation_step",
+        "graft.engine._checkpoint.Checkpoints.save",
+        "graft.engine._finish.predict_split",
+        "graft.engine._finish.save_bundle",
+        "graft.engine._finish.write_report",
+    ],
+)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_resume__a_signal_in_any_phase_ends_in_good_order(
+    phase: str, number: signal.Signals, code: int, begin: Any, carry_on: Any, train: Train, monkeypatch: Any
+) -> None:
+    expected = train(*EVERYTHING).results["weights_sha256"]
+    owner, _, name = phase.rpartition(".")
+    target = pkgutil.resolve_name(owner)
+    true = getattr(target, name)
+    calls = []
+
+    def struck(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        # In the child alone, once, and where there are many calls not in the first.
+        if len(calls) == (1 if owner.endswith("_finish") else 4):
+            os.kill(os.getpid(), number)
+        return true(*args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(target, name, struck)
+        child, path = begin(*EVERYTHING)
+        assert child.wait() == code
+    assert Run.open(path).status == "interrupted"
+    assert carry_on(path).results["weights_sha256"] == expected
+
+
+def test_resume__a_budget_goes_on_with_what_is_left_of_it(begin: Any, carry_on: Any) -> None:
+    child, path = begin("train.budget=3s", rows=5)
+    child.kill()
+    child.wait()
+    spent = sum(row["seconds"] for row in Run.open(path).history)
+    began = time.monotonic()
+    run = carry_on(path)
+    assert run.status == "finished"
+    assert sum(row["seconds"] for row in run.history) > spent
+    assert time.monotonic() - began < 3.5 - spent + 2, "no second budget"
+    rates = [row["lr.head"] for row in run.history]
+    assert rates[-1] < 0.1 * max(rates)

@@ -70,6 +70,27 @@ BROKEN = {
         GOOD + '[head]\nkind = "fragile"\ntip = {angle = 3, angel = 4}',
         "head.tip.angel: unknown key (did you mean 'angle'?)",
     ),
+    "key of another way to unfreeze": (
+        GOOD + '[strategy]\nunfreeze = {kind = "gradual", stages = ["stem"]}',
+        "strategy.unfreeze.stages: unknown key of the way to unfreeze 'gradual' (it is a key of 'surgical')",
+    ),
+    "unknown key of an optimizer": (
+        GOOD + '[strategy.pace]\noptimizer = {kind = "sgd", momentun = 0.5}',
+        "strategy.pace.optimizer.momentun: unknown key of the optimizer 'sgd' (did you mean 'momentum'?)",
+    ),
+    "key of other optimizers": (
+        GOOD + "[strategy.pace.optimizer]\nmomentum = 0.5",
+        "strategy.pace.optimizer.momentum: unknown key of the optimizer 'adamw' (it is a key of 'sgd' and 'lars')",
+    ),
+    "key of another schedule": (
+        GOOD + "[strategy.pace]\nschedule = {kind = 'one-cycle', patience = 3}",
+        "strategy.pace.schedule.patience: unknown key of the schedule 'one-cycle' (it is a key of 'plateau')",
+    ),
+    "key of a schedule without options": (
+        GOOD + "[strategy.pace]\nschedule = {kind = 'constant', cycles = 3}",
+        "strategy.pace.schedule.cycles: unknown key of the schedule 'constant' "
+        "(it is a key of 'cosine' and 'triangular' and 'triangular2')",
+    ),
     # what is missing
     "no task": ('data = "x"', "task: missing (what is predicted)"),
     "no data": ('task = "sorting"', "data.train: missing (a folder or a file)"),
@@ -167,6 +188,50 @@ BROKEN = {
         GOOD.replace("task =", "task.kind =") + "task.bins = 10",
         "task.bins: expected a whole number of at least 1 and of at most 9, got 10",
     ),
+    "no share": (
+        GOOD + '[strategy.unfreeze]\nkind = "head-then-all"\nhead = 1.0',
+        "strategy.unfreeze.head: expected a number above 0 and below 1, got 1.0",
+    ),
+    "no epoch": (
+        GOOD + '[strategy.unfreeze]\nkind = "gradual"\nevery = 0',
+        "strategy.unfreeze.every: expected a whole number above 0, got 0",
+    ),
+    "no stages": (
+        GOOD + '[strategy.unfreeze]\nkind = "surgical"\nstages = []',
+        "strategy.unfreeze.stages: expected a list that is not empty, got a list",
+    ),
+    "too much momentum": (
+        GOOD + '[strategy.pace]\noptimizer = {kind = "sgd", momentum = 1.0}',
+        "strategy.pace.optimizer.momentum: expected a number of at least 0 and below 1, got 1.0",
+    ),
+    "too much momentum in a list": (
+        GOOD + "[strategy.pace.optimizer]\nbetas = [0.9, 2]",
+        "strategy.pace.optimizer.betas.1: expected a number of at least 0 and below 1, got 2",
+    ),
+    "one momentum of two": (
+        GOOD + "[strategy.pace.optimizer]\nbetas = [0.9]",
+        "strategy.pace.optimizer.betas.1: missing",
+    ),
+    "a number for two": (
+        GOOD + "[strategy.pace.optimizer]\nbetas = 0.9",
+        "strategy.pace.optimizer.betas: expected a list of 2, got 0.9",
+    ),
+    "a fall after the end": (
+        GOOD + '[strategy.pace]\nschedule = {kind = "step", at = [0.5, 10]}',
+        "strategy.pace.schedule.at.1: expected a number above 0 and below 1, got 10",
+    ),
+    "a rate that is none": (
+        GOOD + "[strategy.pace.rates]\nstem = 0",
+        "strategy.pace.rates.stem: expected a number above 0, got 0",
+    ),
+    "no length of time": (
+        GOOD + "[train]\nbudget = '10x'",
+        "train.budget: '10x' is no length of time; write it as in 90s, 10m or 1h30m",
+    ),
+    "a length of time without a unit": (
+        GOOD + "[train]\nbudget = 600",
+        "train.budget: expected a text, got 600",
+    ),
     "val and test take all": (
         'task = "sorting"\n[data]\ntrain = "x"\nsplit = {val = 0.6, test = 0.5}',
         "data.split: val = 0.6 and test = 0.5 leave nothing to train on",
@@ -183,6 +248,32 @@ BROKEN = {
     "unknown optimizer": (
         GOOD + "[strategy.pace]\noptimizer = 'x'",
         "strategy.pace.optimizer.kind: there is no optimizer 'x' (there are adamw, adam, radam, sgd, lamb, lars, lion)",
+    ),
+    "typo of an optimizer": (
+        GOOD + "[strategy.pace]\noptimizer = 'sdg'",
+        "strategy.pace.optimizer.kind: there is no optimizer 'sdg' (did you mean 'sgd'?)",
+    ),
+    "unknown schedule": (
+        GOOD + "[strategy.pace]\nschedule = 'x'",
+        "strategy.pace.schedule.kind: there is no schedule 'x' (there are constant, step, exponential, cosine, "
+        "one-cycle, triangular, triangular2, polynomial, plateau)",
+    ),
+    "typo of a schedule": (
+        GOOD + "[strategy.pace.schedule]\nkind = 'onecycle'",
+        "strategy.pace.schedule.kind: there is no schedule 'onecycle' (did you mean 'one-cycle'?)",
+    ),
+    "typo of a way to unfreeze": (
+        GOOD + "strategy.unfreeze = 'graduel'",
+        "strategy.unfreeze.kind: there is no way to unfreeze 'graduel' (did you mean 'gradual'?)",
+    ),
+    "number for an optimizer": (
+        GOOD + "[strategy.pace]\noptimizer = 3",
+        "strategy.pace.optimizer: expected a text or a table, got 3",
+    ),
+    "a word of a strategy": (
+        GOOD + "[strategy]\nnorm = 'frozen'",
+        "strategy.norm: expected one of 'follow', 'freeze', 'statistics', 'train', got 'frozen' "
+        "(did you mean 'freeze'?)",
     ),
     "a word of a part": (
         GOOD + '[head]\nkind = "deep"\nactivation = "rellu"',
@@ -213,7 +304,8 @@ BROKEN = {
     ),
     "preset that is like no other": (
         GOOD + 'strategy = "zebra"',
-        "strategy.preset: there is no strategy 'zebra'; there are calm, fixed, full, wild (graft strategies list)",
+        "strategy.preset: there is no strategy 'zebra'; there are auto, calm, discriminative, fixed, full, gradual, "
+        "lp-ft, partial, surgical, wild (graft strategies list)",
     ),
     "unknown way to unfreeze": (
         GOOD + '[strategy]\nunfreeze = "nothing"',
@@ -253,6 +345,14 @@ BROKEN = {
     "reader of other targets": (
         'task = "counting"\n[data]\ntrain = "x"\nreader = "folder"',
         "data.reader.kind: reader 'folder' gives labels, but counting takes dots (there are dots)",
+    ),
+    "mixing for a task that cannot mix": (
+        GOOD + "[strategy.regularise]\nmixup = 0.2",
+        "strategy.regularise.mixup: sorting cannot mix its targets in proportion (leave it 0)",
+    ),
+    "pasting for a task that cannot mix": (
+        GOOD + "[strategy.regularise]\ncutmix = 1",
+        "strategy.regularise.cutmix: sorting cannot mix its targets in proportion (leave it 0)",
     ),
     "monitor that is no metric": (
         GOOD + "[train]\nmonitor = 'shaer'",
@@ -407,6 +507,45 @@ def test_resolve__an_origin_for_each_value(plugins: Plugins) -> None:
     assert set(found.origins.values()) == {"default", "task sorting", "domain moon", "preset calm", "recipe.toml"}
 
 
+def test_resolve__options_of_what_core_alone_offers_are_written_down(plugins: Plugins) -> None:
+    text = "[strategy]\nunfreeze = 'gradual'\npace = {optimizer = 'sgd', schedule = {kind = 'cosine', cycles = 3}}"
+    found = resolved(GOOD + text, plugins)
+    strategy = found.recipe.strategy
+    assert strategy.unfreeze.own == {"every": 1}
+    assert strategy.pace.optimizer.own == {"momentum": 0.9, "nesterov": True}
+    assert strategy.pace.schedule.own == {"cycles": 3}
+    assert found.origins["strategy.pace.schedule.cycles"] == "recipe.toml"
+    assert found.origins["strategy.pace.optimizer.momentum"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "own"),
+    [
+        ("strategy.pace.schedule=one-cycle", "schedule", {"rise": 0.25, "start": 25.0, "final": 1e5}),
+        ("strategy.pace.optimizer=sgd", "optimizer", {"momentum": 0.9, "nesterov": True}),
+        ("strategy.pace.optimizer.betas.0=0.8", "optimizer", {"betas": [0.8, 0.999], "eps": 1e-8}),
+    ],
+)
+def test_resolve__a_part_on_the_command_line(
+    override: str, key: str, own: dict[str, Any], tmp_path: Path, plugins: Plugins
+) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(GOOD + "[strategy.pace.optimizer]\nbetas = [0.5, 0.999]\n", encoding="utf-8")
+    found = load_recipe(path, overrides=[override], plugins=plugins)
+    assert getattr(found.recipe.strategy.pace, key).own == own
+
+
+def test_to_toml__what_is_not_given_is_left_out(plugins: Plugins) -> None:
+    found = resolved(GOOD, plugins)
+    written = tomllib.loads(found.to_toml())
+    assert "warmup" not in written["strategy"]["pace"]
+    assert "budget" not in written["train"]
+    given = resolved(GOOD + "[strategy.pace]\nwarmup = 0.0\n[train]\nbudget = '10m'", plugins)
+    written = tomllib.loads(given.to_toml())
+    assert written["strategy"]["pace"]["warmup"] == 0.0
+    assert written["train"]["budget"] == "10m"
+
+
 # --- TOML and back -------------------------------------------------------------------------------------------------
 
 
@@ -420,6 +559,11 @@ def test_resolve__an_origin_for_each_value(plugins: Plugins) -> None:
         '[head]\nkind = "deep"\nname = "a\\"b\\\\c\\u0007 ü"\nlayers = []',
         "[train]\nclip = 0\nworkers = 3\npatience = 2\nmonitor = 'rank'",
         '[strategy]\nunfreeze = "none"',
+        '[strategy]\nunfreeze = {kind = "from", stage = -2}\nnorm = "statistics"',
+        '[strategy]\nunfreeze = {kind = "surgical", stages = ["stem", -1]}',
+        '[strategy.pace]\nwarmup = 0.1\noptimizer = {kind = "sgd", nesterov = false}\nschedule = "one-cycle"',
+        '[strategy.pace]\nwarmup = 0\nrates = {stem = 1e-5, "odd.name" = 1}\nlayer_decay = 0.5',
+        "[train]\nbudget = '1h30m'\nbatch = 'auto'\npatience = 3\n[speed]\nmode = 'auto'",
     ],
 )
 def test_to_toml__resolves_to_the_same_recipe(more: str, plugins: Plugins) -> None:
@@ -457,9 +601,10 @@ deep = tables(
     layers=st.lists(st.integers(-(2**60), 2**60)),
     bias=st.booleans(),
 )
+PRESETS = ("fixed", "partial", "surgical", "lp-ft", "gradual", "discriminative", "full", "auto")
 strategies = tables(
     {},
-    preset=st.sampled_from(["calm", "wild", "full", "fixed"]),
+    preset=st.sampled_from(["calm", "wild", *PRESETS]),
     pace=tables({}, lr=numbers, head=numbers),
 )
 recipes = tables(

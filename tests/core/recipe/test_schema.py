@@ -6,8 +6,20 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from graft.recipe.schema import Data, Options, Part, Recipe, Split, _pieces, shorthands
-from graft.strategies.options import UNFREEZE
+from graft.recipe.schema import (
+    Data,
+    Options,
+    Pace,
+    Part,
+    Recipe,
+    Regularise,
+    Split,
+    Strategy,
+    Train,
+    _pieces,
+    budget_seconds,
+    shorthands,
+)
 
 
 def models(model: type[BaseModel] = Recipe) -> Iterator[type[BaseModel]]:
@@ -37,13 +49,22 @@ def test_recipe__none_only_where_it_is_the_default() -> None:
 
 def test_shorthands__all_of_them() -> None:
     found = {".".join(path): short.key for path, short in shorthands(Recipe).items()}
-    kinds = ("task", "domain", "data.reader", "backbone", "head", "augment", "strategy.unfreeze")
-    assert found == {**dict.fromkeys(kinds, "kind"), "data": "train", "data.split": "by", "strategy": "preset"}
+    pace = ("strategy.pace.optimizer", "strategy.pace.schedule")
+    kinds = ("task", "domain", "data.reader", "backbone", "head", "augment", "strategy.unfreeze", *pace)
+    others = {"data": "train", "data.split": "by", "strategy": "preset", "speed": "mode"}
+    assert found == {**dict.fromkeys(kinds, "kind"), **others}
 
 
 def test_recipe__shorthands_and_tables_are_the_same() -> None:
     short = Recipe.model_validate(
-        {"task": "t", "data": {"train": "x", "split": "random"}, "backbone": "b", "head": "h", "strategy": "s"}
+        {
+            "task": "t",
+            "data": {"train": "x", "split": "random"},
+            "backbone": "b",
+            "head": "h",
+            "strategy": "s",
+            "speed": "auto",
+        }
     )
     full = Recipe.model_validate(
         {
@@ -52,6 +73,7 @@ def test_recipe__shorthands_and_tables_are_the_same() -> None:
             "backbone": {"kind": "b"},
             "head": {"kind": "h"},
             "strategy": {"preset": "s"},
+            "speed": {"mode": "auto"},
         }
     )
     assert short == full
@@ -73,6 +95,20 @@ def test_part__own_keys() -> None:
         (Data, {"train": ""}),
         (Data, {"train": "x", "cache_mb": -1}),
         (Part, {"kind": ""}),
+        (Pace, {"layer_decay": 0.0}),
+        (Pace, {"layer_decay": 1.1}),
+        (Pace, {"head": 0.0}),
+        (Pace, {"rates": {"stem": 0.0}}),
+        (Pace, {"warmup": 1.0}),
+        (Regularise, {"weight_decay": -0.1}),
+        (Regularise, {"ema": 1.0}),
+        (Regularise, {"stochastic_depth": 1.0}),
+        (Regularise, {"sam": -0.1}),
+        (Regularise, {"sampling": "even"}),
+        (Strategy, {"norm": "frozen"}),
+        (Train, {"accumulate": 0}),
+        (Train, {"patience": 0}),
+        (Train, {"devices": 0}),
     ],
 )
 def test_bounds(model: type[BaseModel], values: dict[str, Any]) -> None:
@@ -92,7 +128,24 @@ def test_options__infinity_is_no_number() -> None:
         Mine(rate=float("inf"))
 
 
-def test_unfreeze__recipes_know_what_the_strategies_can_do() -> None:
-    from graft.strategies.unfreeze import KINDS
+def test_strategy__shorthands_and_tables_are_the_same() -> None:
+    pace = {"optimizer": "sgd", "schedule": "one-cycle"}
+    short = Strategy.model_validate({"unfreeze": "none", "pace": pace})
+    full = Strategy(unfreeze=Part(kind="none"), pace=Pace(optimizer=Part(kind="sgd"), schedule=Part(kind="one-cycle")))
+    assert short == full
 
-    assert set(UNFREEZE) == set(KINDS)
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("10m", 600), ("1h", 3600), ("1h30m", 5400), ("2h0m5s", 7205), ("120m", 7200)]
+)
+def test_budget_seconds(text: str, seconds: int) -> None:
+    assert budget_seconds(text) == seconds
+    assert Train(budget=text).budget == text
+
+
+@pytest.mark.parametrize("text", ["", "10", "10x", "0s", "0h0m", "30m1h", "1.5h", "-10m", "10 m", "h", "10min"])
+def test_budget_seconds__no_length_of_time(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no length of time; write it as in 90s, 10m or 1h30m"):
+        budget_seconds(text)
+    with pytest.raises(ValidationError):
+        Train(budget=text)

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import torch
 
-from graft.recipe.schema import Regularise
+from graft.recipe.schema import Part, Regularise
 from graft.strategies.anchor import Anchor
 from graft.strategies.groups import parameter_groups, units
 from graft.strategies.optimizers import build_optimizer
-from graft.recipe.schema import Part
 from shades import small_model
 
 

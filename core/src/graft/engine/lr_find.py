@@ -135,9 +135,7 @@ def _begun(experiment: Experiment) -> torch.optim.Optimizer:
     groups = parameter_groups(model, rates=rates, regularise=strategy.regularise)
     if all(group["unit"] in frozen or group["unit"] in strategy.pace.rates for group in groups):
         problem = Problem("strategy.pace.rates", "has a rate for each unit that trains, so the base rate acts on none")
-        raise RecipeError(
-            "There is no rate to find", problems=[problem], fix="leave out the units that shall follow"
-        )
+        raise RecipeError("There is no rate to find", problems=[problem], fix="leave out the units that shall follow")
     return build_optimizer(strategy.pace.optimizer, groups)
 
 

@@ -76,17 +76,47 @@ def graft_augmentations() -> list[AugmentationSpec]:
 
 @hookimpl
 def graft_strategies() -> list[StrategySpec]:
-    """Offer the two ends between which all other strategies lie."""
+    """Offer the ways to adapt a network that the literature knows, from the most careful to the freest."""
     return [
         StrategySpec(
+            name="fixed",
+            summary="The pretrained network stays as it is; the new head alone learns. Fast, and safe with few images.",
+            recipe={"unfreeze": {"kind": "none"}},
+        ),
+        StrategySpec(
+            name="partial",
+            summary="The last stage and the head learn; the stages before, which see edges and textures, stay.",
+            recipe={"unfreeze": {"kind": "from", "stage": -1}},
+        ),
+        StrategySpec(
+            name="surgical",
+            summary="The first stages and the head learn: for images of the same things from another sensor.",
+            recipe={"unfreeze": {"kind": "surgical", "stages": ["stem", "stage1"]}},
+        ),
+        StrategySpec(
+            name="lp-ft",
+            summary="The head learns alone at first, then everything: a head at random does not spoil the rest.",
+            recipe={"unfreeze": {"kind": "head-then-all", "head": 0.3}},
+        ),
+        StrategySpec(
+            name="gradual",
+            summary="The head learns first, then each epoch one more stage, from the last to the first.",
+            recipe={"unfreeze": {"kind": "gradual", "every": 1}, "pace": {"layer_decay": 0.4}},
+        ),
+        StrategySpec(
+            name="discriminative",
+            summary="Everything learns, each stage more slowly than the one behind it.",
+            recipe={"unfreeze": {"kind": "all"}, "pace": {"layer_decay": 0.4}},
+        ),
+        StrategySpec(
             name="full",
-            summary="Everything trains, from the first step.",
+            summary="Everything learns, from the first step.",
             recipe={"unfreeze": {"kind": "all"}},
         ),
         StrategySpec(
-            name="fixed",
-            summary="The backbone is a fixed feature extractor; the head alone trains.",
-            recipe={"unfreeze": {"kind": "none"}},
+            name="auto",
+            summary="Graft chooses by the number of images, how unlike photographs they are, and the time; it says why.",
+            recipe={"unfreeze": {"kind": "auto"}},
         ),
     ]
 

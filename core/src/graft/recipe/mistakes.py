@@ -121,6 +121,8 @@ def _follow(schema: Node, loc: Iterable[str | int]) -> tuple[Path, Node]:
 def _below(schema: Node, node: Node, step: str | int) -> Node | None:
     for branch in _branches(schema, node):
         if isinstance(step, int):
+            if step < len(branch.get("prefixItems", ())):
+                return branch["prefixItems"][step]  # type: ignore[no-any-return]
             if "items" in branch:
                 return branch["items"]  # type: ignore[no-any-return]
         elif step in branch.get("properties", {}):
@@ -170,10 +172,10 @@ def _elsewhere(schema: Node, key: str) -> str | None:
 
 def _as_entry(schema: Node, node: Node, given: Any) -> str | None:
     """Return the hint to write a value as a list of one, where that would fit."""
+    scalar = _SCALARS.get(type(given))
     for branch in _branches(schema, node):
-        if branch.get("type") == "array" and any(
-            one.get("type") == _SCALARS.get(type(given)) for one in _branches(schema, branch.get("items", {}))
-        ):
+        entries = _branches(schema, branch.get("items", {}))
+        if scalar and branch.get("type") == "array" and any(one.get("type") == scalar for one in entries):
             return f"write [{json.dumps(given, ensure_ascii=False)}]"
     return None
 
@@ -209,8 +211,6 @@ _LIMITS = {
     "exclusiveMinimum": "above",
     "maximum": "of at most",
     "exclusiveMaximum": "below",
-    "minItems": "of at least",
-    "maxItems": "of at most",
 }
 _SCALARS = {int: "integer", float: "number", str: "string"}
 _KINDS = {
@@ -227,7 +227,10 @@ def _words(node: Node) -> str:
     words = _KINDS.get(str(node.get("type")), "")
     if "pattern" in node:
         return f"{words} that matches {node['pattern']}"
-    if node.get("minLength") == 1:
+    least, most = node.get("minItems", 0), node.get("maxItems")
+    if least and least == most:
+        return f"{words} of {least}"
+    if node.get("minLength") == 1 or least == 1:
         return f"{words} that is not empty"
     limits = [f"{limit} {node[key]:.10g}" for key, limit in _LIMITS.items() if key in node]
     return f"{words} {' and '.join(limits)}".strip()
