@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Iterable
 from statistics import median
@@ -11,9 +10,7 @@ import torch
 
 from graft.data.dataset import Batch
 from graft.engine._setup import Experiment
-from graft.strategies import unfreeze
-from graft.strategies.groups import learning_rates, parameter_groups, units
-from graft.strategies.optimizers import build_optimizer
+from graft.engine._trial import Trial, autocast
 
 _BATCHES = 4
 _LONG = 5.0
@@ -28,24 +25,10 @@ def epochs_in(experiment: Experiment, seconds: float) -> int:
     """
     recipe = experiment.recipe
     loader, sampler = experiment.train_loader()
-    model = copy.deepcopy(experiment.model).to(experiment.device)
-    names = list(units(model))
-    frozen = unfreeze.frozen(recipe.strategy.unfreeze, names, recipe.train.epochs // 2, recipe.train.epochs)
-    unfreeze.apply(model, frozen, recipe.strategy.norm)
-    rates = learning_rates(recipe.strategy.pace, names)
-    groups = parameter_groups(model, rates=rates, regularise=recipe.strategy.regularise)
-    optimizer = build_optimizer(recipe.strategy.pace.optimizer, groups)
-
-    def step(batch: Batch) -> None:
-        with _autocast(experiment):
-            terms = model.head.loss(model(batch.images), batch.targets)
-        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        optimizer.zero_grad()
-
+    trial = Trial(experiment, epoch=recipe.train.epochs // 2)
     # A sharpness-aware step is two.
     twice = 2 if recipe.strategy.regularise.sam else 1
-    training = _seconds_per_image(loader, step, experiment.device) * twice * len(sampler)
+    training = _seconds_per_image(loader, trial.step, experiment.device) * twice * len(sampler)
     validation = _measuring_per_image(experiment, "val") * len(experiment.prepared.split["val"])
     return max(1, min(_MOST_EPOCHS, round(seconds / (training + validation))))
 
@@ -63,13 +46,13 @@ def _measuring_per_image(experiment: Experiment, split: str) -> float:
 
     @torch.inference_mode()
     def measure(batch: Batch) -> None:
-        with _autocast(experiment):
+        with autocast(experiment.device, experiment.precision):
             model(batch.images)
 
     return _seconds_per_image(experiment.loader(split), measure, experiment.device)
 
 
-def _seconds_per_image(batches: Iterable[Batch], work: Callable[[Batch], None], device: str) -> float:
+def _seconds_per_image(batches: Iterable[Batch], work: Callable[[Batch], object], device: str) -> float:
     """Return the median over a few batches, loading included; the first one, which warms up, only if it is long."""
     taken: list[float] = []
     began = time.perf_counter()
@@ -83,8 +66,3 @@ def _seconds_per_image(batches: Iterable[Batch], work: Callable[[Batch], None], 
             break
         began = time.perf_counter()
     return median(taken[1:] or taken)
-
-
-def _autocast(experiment: Experiment) -> torch.autocast:
-    dtype = torch.float16 if experiment.precision == "fp16" else torch.bfloat16
-    return torch.autocast(experiment.device, dtype=dtype, enabled=experiment.precision != "fp32")

@@ -73,7 +73,7 @@ def _with_strategy(experiment: Experiment, ends: float | None) -> Experiment:
     in_time = None
     if ends is not None:
         in_time = epochs_in(experiment.changed("", strategy=everything), ends - time.monotonic())
-    counts = Counter(_strata(experiment))
+    counts = Counter(experiment.strata())
     situation = Situation(
         per_class=sum(counts.values()) / max(len(counts), 1),
         shift=shift(experiment.model, _some_images(experiment)),
@@ -110,11 +110,6 @@ def _with_epochs(experiment: Experiment, ends: float) -> Experiment:
     epochs = epochs_in(experiment, ends - time.monotonic())
     why = f"a schedule over {train.budget}, which is worth about {epochs} epochs here"
     return experiment.changed(why, train=train.model_copy(update={"epochs": epochs}))
-
-
-def _strata(experiment: Experiment) -> list[str]:
-    strata = experiment.task.strata(experiment.prepared.catalogue)
-    return [strata[index] for index in experiment.prepared.split["train"]]
 
 
 def _some_images(experiment: Experiment) -> Iterator[Tensor]:

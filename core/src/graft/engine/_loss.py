@@ -20,13 +20,14 @@ def training_loss(model: Model, batch: Batch, regularise: Regularise) -> Tensor:
         regularise: Its `mixup` and `cutmix`; they draw from the global generator.
     """
     if not (regularise.mixup or regularise.cutmix):
-        return _sum(model.head.loss(model(batch.images), batch.targets))
+        return total(model.head.loss(model(batch.images), batch.targets))
     mixed = mix(batch.images, mixup=regularise.mixup, cutmix=regularise.cutmix)
     outputs = model(mixed.images)
-    own = _sum(model.head.loss(outputs, batch.targets))
-    others = _sum(model.head.loss(outputs, permuted(batch.targets, mixed.order)))
+    own = total(model.head.loss(outputs, batch.targets))
+    others = total(model.head.loss(outputs, permuted(batch.targets, mixed.order)))
     return mixed.share * own + (1 - mixed.share) * others
 
 
-def _sum(terms: dict[str, Tensor]) -> Tensor:
+def total(terms: dict[str, Tensor]) -> Tensor:
+    """Return the sum of a head's loss terms, a scalar."""
     return torch.stack(list(terms.values())).sum()

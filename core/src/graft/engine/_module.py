@@ -18,6 +18,7 @@ from graft.data.dataset import Batch, EpochSampler
 from graft.data.shards import ShardedSampler
 from graft.engine._checkpoint import TrainingState
 from graft.engine._clock import Clock
+from graft.engine._loss import total, training_loss
 from graft.engine._seeds import derive, seed_all
 from graft.engine._setup import Experiment
 from graft.engine._signals import Stopper
@@ -28,7 +29,6 @@ from graft.model import Model
 from graft.strategies import unfreeze
 from graft.strategies.anchor import Anchor
 from graft.strategies.groups import learning_rates, parameter_groups, units
-from graft.strategies.mixing import mix, permuted
 from graft.strategies.optimizers import build_optimizer
 from graft.strategies.sam import climbed, same_statistics
 from graft.strategies.schedule import factor
@@ -156,7 +156,7 @@ class Learner(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the sum of the head's loss terms."""
-        loss = self._loss(batch)
+        loss = training_loss(self.model, batch, self.strategy.regularise)
         self._last = batch_idx, batch, loss.detach()
         self._tally.add(loss.detach(), len(batch))
         self.progress.advance(note=f"epoch {self.finished + 1}/{self.recipe.train.epochs}")
@@ -200,7 +200,7 @@ class Learner(lightning.LightningModule):
         outputs = _in_float32(model(batch.images))
         height, width = batch.images.shape[-2:]
         self._tally.add_validation(
-            self._sum(model.head.loss(outputs, batch.targets)),
+            total(model.head.loss(outputs, batch.targets)),
             len(batch),
             model.head.decode(outputs, [(height, width)] * len(batch)),
         )
@@ -239,19 +239,6 @@ class Learner(lightning.LightningModule):
         return batch if device.type == "cpu" else batch.to(device, non_blocking=True)
 
     # --- parts of a step -------------------------------------------------------------------------------------------
-
-    def _loss(self, batch: Batch) -> Tensor:
-        regularise = self.strategy.regularise
-        if not (regularise.mixup or regularise.cutmix):
-            return self._sum(self.model.head.loss(self.model(batch.images), batch.targets))
-        mixed = mix(batch.images, mixup=regularise.mixup, cutmix=regularise.cutmix)
-        outputs = self.model(mixed.images)
-        own = self._sum(self.model.head.loss(outputs, batch.targets))
-        others = self._sum(self.model.head.loss(outputs, permuted(batch.targets, mixed.order)))
-        return mixed.share * own + (1 - mixed.share) * others
-
-    def _sum(self, terms: dict[str, Tensor]) -> Tensor:
-        return torch.stack(list(terms.values())).sum()
 
     def _averaged(self, closure: Callable[[], Any]) -> Callable[[], Any]:
         """Return a closure that leaves the gradients of the whole batch, before they are unscaled, clipped or used.

@@ -28,6 +28,7 @@ from graft.plugins import Plugins
 from graft.recipe.schema import Data, Recipe
 from graft.runs.devices import pick_device
 from graft.strategies.checks import check_strategy
+from graft.strategies.sampling import expected_repeats
 from graft.tasks.contract import Task
 
 if TYPE_CHECKING:
@@ -102,6 +103,11 @@ class Experiment:
         """Return the encoded targets of a split, in order."""
         return [self.targets[index] for index in self.prepared.split[split]]
 
+    def strata(self) -> list[str]:
+        """Return the word that stands for each training sample's kind, as the task tells kinds apart."""
+        strata = self.task.strata(self.prepared.catalogue)
+        return [strata[index] for index in self.prepared.split["train"]]
+
     def train_loader(self) -> tuple[DataLoader[Batch], EpochSampler | ShardedSampler]:
         """Return the augmented, shuffled training data, and the sampler that is told the epoch."""
         seed = self.recipe.train.seed
@@ -114,7 +120,8 @@ class Experiment:
             augmentation=preset(size=self.store.preprocess.size, options=self.resolved.augment_options),
             seed=seed,
         )
-        sampler = EpochSampler(len(dataset), seed=seed, shuffle=True)
+        repeats = expected_repeats(self.strata(), self.recipe.strategy.regularise.sampling)
+        sampler = EpochSampler(len(dataset), seed=seed, shuffle=True, repeats=repeats)
         # A last batch of few samples would weigh as much as a whole one; one sample alone has no batch statistics.
         drop_last = len(sampler) >= self.batch * self.shard.count
         if self.shard.count == 1:
@@ -165,7 +172,8 @@ def set_up(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> E
     )
     task: Task = plugins.target(resolved.task)(classes=catalogue.classes, options=resolved.task_options)
     seed_all(derive(recipe.train.seed, "backbone"))
-    loaded = build_backbone(recipe.backbone, plugins=plugins)
+    depth = recipe.strategy.regularise.stochastic_depth
+    loaded = build_backbone(recipe.backbone, plugins=plugins, stochastic_depth=depth)
     backbone = loaded.backbone
     seed_all(derive(recipe.train.seed, "head"))
     head = plugins.target(resolved.head)(

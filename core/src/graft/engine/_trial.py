@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from graft.data.dataset import Batch, ImageDataset
+from graft.engine._loss import training_loss
 from graft.engine._setup import Experiment
 from graft.strategies import unfreeze
 from graft.strategies.groups import learning_rates, parameter_groups, units
@@ -16,22 +17,25 @@ from graft.strategies.optimizers import build_optimizer
 
 
 class Trial:
-    """Trains a copy of the network as in the last epoch, in which most of it trains.
+    """Trains a copy of the network as in one epoch of the experiment.
 
     Args:
         experiment: Its batch may still be `auto`, and so may its way to unfreeze, which then is taken for `all`.
+        epoch: Which one, from 0; by default the last, in which most of it trains.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, *, epoch: int | None = None) -> None:
         recipe = experiment.recipe
         strategy, epochs = recipe.strategy, recipe.train.epochs
+        self.regularise = strategy.regularise
         self.device = experiment.device
         self.precision = experiment.precision
         self.model = copy.deepcopy(experiment.model).to(self.device).train()
         self.model.backbone.checkpointing = recipe.train.gradient_checkpointing
         names = list(units(self.model))
         known = strategy.unfreeze.kind in unfreeze.KINDS
-        frozen = unfreeze.frozen(strategy.unfreeze, names, epochs - 1, epochs) if known else ()
+        epoch = epochs - 1 if epoch is None else epoch
+        frozen = unfreeze.frozen(strategy.unfreeze, names, epoch, epochs) if known else ()
         unfreeze.apply(self.model, frozen, strategy.norm)
         rates = learning_rates(strategy.pace, names)
         groups = parameter_groups(self.model, rates=rates, regularise=strategy.regularise)
@@ -51,8 +55,7 @@ class Trial:
     def loss(self, batch: Batch) -> Tensor:
         """Return the loss on a batch, as training calculates it."""
         with autocast(self.device, self.precision):
-            terms = self.model.head.loss(self.model(batch.images), batch.targets)
-        return torch.stack(list(terms.values())).sum()
+            return training_loss(self.model, batch, self.regularise)
 
     def _wait(self) -> None:
         if self.device == "cuda":

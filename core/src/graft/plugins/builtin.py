@@ -115,7 +115,7 @@ def graft_strategies() -> list[StrategySpec]:
         ),
         StrategySpec(
             name="auto",
-            summary="Graft chooses by the number of images, how unlike photographs they are, and the time; it says why.",
+            summary="Graft chooses, by the number of images, their kind and the time, and says why.",
             recipe={"unfreeze": {"kind": "auto"}},
         ),
     ]
