@@ -34,9 +34,10 @@ def _with_sum(fractions: NDArray[np.float64], total: float) -> NDArray[np.float6
 
     Scaled down, or their distances from 1 are; so all stay in 0 … 1, and what is 0 stays 0.
     """
-    if total < fractions.sum():
-        return fractions * (total / fractions.sum())
+    present = float(fractions.sum())
+    if total < present:
+        return fractions * (total / present)
     some = fractions > 0
     missing = np.where(some, 1 - fractions, 0.0)
-    short = missing.sum()
-    return fractions + missing * ((total - fractions.sum()) / short) if short else fractions
+    short = float(missing.sum())
+    return fractions + missing * ((total - present) / short) if short else fractions

@@ -8,8 +8,8 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.plugins import MixedPrecision
-from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor
 
 from graft.console import Console
@@ -28,7 +28,7 @@ from graft.errors import TrainingError
 from graft.runs.folder import Run
 from graft.strategies.anchor import Anchor
 
-_PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed"}
+_PRECISIONS: Mapping[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed"}
 _ACCELERATORS = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
 
 

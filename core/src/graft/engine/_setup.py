@@ -86,9 +86,7 @@ class Experiment:
     @property
     def batch(self) -> int:
         """Samples per batch."""
-        batch = self.recipe.train.batch
-        assert isinstance(batch, int)  # for the type checker: `auto` is replaced before anything is loaded
-        return batch
+        return self.recipe.train.batch_size
 
     def changed(self, why: str, **sections: Any) -> Experiment:
         """Return the experiment with other sections of the recipe, and the reason among its choices."""

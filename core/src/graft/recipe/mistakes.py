@@ -161,7 +161,8 @@ def paths(schema: Node, node: Node, path: Path = ()) -> Iterator[Path]:
 def place(schema: Node, key: str) -> str | None:
     """Return the shortest path that ends with `key`, as in `strategy.pace.lr`; None when no section has it."""
     places = [path for path in paths(schema, schema) if path[-1] == key]
-    return dotted(min(places, key=len)) if places else None
+    shortest = min(places, key=len, default=None)
+    return dotted(shortest) if shortest else None
 
 
 def _elsewhere(schema: Node, key: str) -> str | None:

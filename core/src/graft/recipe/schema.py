@@ -251,6 +251,13 @@ class Train(Options):
     seed: Seed = 0
     """Seed of everything but the split: weights, order, augmentation."""
 
+    @property
+    def batch_size(self) -> int:
+        """`batch` as a number, which it is in the recipe of every run: `auto` is replaced before training begins."""
+        if not isinstance(self.batch, int):
+            raise ValueError("train.batch has not been chosen yet")
+        return self.batch
+
 
 class Speed(Options):
     """How the same calculation is carried out."""

@@ -44,7 +44,7 @@ def rebuild_report(run: Run, *, plugins: Plugins, console: Console, device: str 
             name: predict_samples(
                 bundle,
                 [catalogue.samples[index] for index in split[name]],
-                batch=recipe.train.batch,
+                batch=recipe.train.batch_size,
                 device=device,
                 console=console,
                 on_bad="stop",

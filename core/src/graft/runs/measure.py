@@ -112,7 +112,7 @@ def measure_run(
     outcome = predict_samples(
         bundle,
         samples,
-        batch=resolved.recipe.train.batch,
+        batch=resolved.recipe.train.batch_size,
         device=device or resolved.recipe.train.device,
         max_pixels=resolved.recipe.data.max_pixels,
         on_bad="stop",

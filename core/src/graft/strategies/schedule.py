@@ -30,11 +30,12 @@ def _constant(part: Part, share: float, monitored: Monitored) -> float:
 
 def _step(part: Part, share: float, monitored: Monitored) -> float:
     options = options_of(part, Step)
-    return options.factor ** sum(share + _HAIR >= at for at in options.at)
+    falls = sum(share + _HAIR >= at for at in options.at)
+    return math.pow(options.factor, falls)
 
 
 def _exponential(part: Part, share: float, monitored: Monitored) -> float:
-    return options_of(part, Exponential).final ** share
+    return math.pow(options_of(part, Exponential).final, share)
 
 
 def _cosine(part: Part, share: float, monitored: Monitored) -> float:
@@ -62,7 +63,7 @@ def _triangular2(part: Part, share: float, monitored: Monitored) -> float:
 
 
 def _polynomial(part: Part, share: float, monitored: Monitored) -> float:
-    return (1 - share) ** options_of(part, Polynomial).power
+    return math.pow(1 - share, options_of(part, Polynomial).power)
 
 
 def _plateau(part: Part, share: float, monitored: Monitored) -> float:
