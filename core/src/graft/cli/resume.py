@@ -38,6 +38,6 @@ def resume(
     from graft.cli.train import document
     from graft.engine.resume import resume as carry_on
 
-    finished = carry_on(run, plugins=session.plugins, console=session.console)
+    finished = carry_on(run, plugins=session.plugins, began=session.began, console=session.console)
     if session.json:
         emit(document(finished.path, finished.results, session.console.warnings))

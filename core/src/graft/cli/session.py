@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -26,12 +27,16 @@ class Session:
         json: Answer with one JSON document on stdout.
         quiet: Say nothing but warnings and results.
         debug: Show the traceback of every error.
+
+    Attributes:
+        began: When it was made, in seconds of `time.monotonic`: before torch is loaded, which takes its time.
     """
 
     def __init__(self, *, json: bool = False, quiet: bool = False, debug: bool = False) -> None:
         self.json = json
         self.debug = debug
         self.console = Console(quiet=quiet)
+        self.began = time.monotonic()
 
     @cached_property
     def plugins(self) -> Plugins:

@@ -82,7 +82,9 @@ def register(app: typer.Typer, task: str) -> None:
                     {"dry_run": {"seconds": found.seconds, "bytes": found.bytes}, "warnings": session.console.warnings}
                 )
             return
-        run = engine.train(resolved, plugins=session.plugins, out=out, name=name, console=session.console)
+        run = engine.train(
+            resolved, plugins=session.plugins, out=out, name=name, began=session.began, console=session.console
+        )
         if session.json:
             emit(document(run.path, run.results, session.console.warnings))
 

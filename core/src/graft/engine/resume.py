@@ -23,8 +23,15 @@ from graft.plugins import Plugins
 from graft.runs.folder import Run
 
 
-def resume(path: Path, *, plugins: Plugins, console: Console) -> Run:
+def resume(path: Path, *, plugins: Plugins, began: float | None = None, console: Console) -> Run:
     """Carry a run on from its last whole checkpoint; one that has finished is left as it is.
+
+    Args:
+        path: The run's folder.
+        plugins: Who offers the parts of its recipe.
+        began: When the command began, in seconds of `time.monotonic`: what is left of a budget counts from then; by
+            default, now.
+        console: Says what happens.
 
     Raises:
         RunError: When `path` is no run, or another process works on it.
@@ -33,7 +40,7 @@ def resume(path: Path, *, plugins: Plugins, console: Console) -> Run:
         TrainingError: When it cannot go on.
         InterruptedRun: On Ctrl-C or SIGTERM.
     """
-    began = time.monotonic()
+    began = time.monotonic() if began is None else began
     place = launched()
     if place is not None and place.rank:
         return follow(place, plugins=plugins) or Run.open(path, plugins=plugins)
