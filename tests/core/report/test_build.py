@@ -106,6 +106,16 @@ def test_write_report__says_what_was_skipped_and_copied(hostile) -> None:
     assert "a <note>" in found.text
 
 
+def test_write_report__says_what_was_chosen_and_why(tmp_path: Path) -> None:
+    run, material, _ = finished_run(tmp_path)
+    assert "What the recipe left open" not in page(write_report(run, material)).text
+    sentence = "strategy fixed: 8 samples per class & <few>"
+    run.amend((run.path / "recipe.toml").read_text("utf-8"), [sentence])
+    found = page(write_report(run, material)).text
+    assert "What the recipe left open" in found
+    assert sentence in found
+
+
 def test_write_report__counts_per_class_and_split(tmp_path: Path) -> None:
     run, material, _ = finished_run(tmp_path, ("a", "b"), shares=(3, 1, 2))
     text = write_report(run, material).read_text("utf-8")

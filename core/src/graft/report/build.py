@@ -45,7 +45,6 @@ def _page(run: Run, material: Material) -> Page:
     shown = next((split for split in ("test", "val") if material.outcomes.get(split)), None)
     outcome = material.outcomes[shown] if shown else None
     on = {"test": "test", "val": "validation", None: ""}[shown]
-    recipe = (run.path / "recipe.toml").read_text("utf-8")
     environment = _json(run.path / "environment.json")
     bundle = _json(run.path / "bundle" / "bundle.json")
     return Page(
@@ -58,7 +57,7 @@ def _page(run: Run, material: Material) -> Page:
             Chapter(title=f"On the {on} images" if on else "In detail", blocks=_of_task(material.task, outcome)),
             Chapter(title="Largest errors", blocks=[_worst(material.task, outcome, on)]),
             Chapter(title="Data", blocks=_guarded("Data", lambda: _data(run.path, material))),
-            Chapter(title="How it was made", blocks=_making(results, environment, bundle, recipe)),
+            Chapter(title="How it was made", blocks=_making(run, environment, bundle)),
         ],
     )
 
@@ -173,8 +172,8 @@ def _data(folder: Path, material: Material) -> list[Block]:
     return blocks
 
 
-def _making(results: dict[str, Any], environment: dict[str, Any], bundle: dict[str, Any], recipe: str) -> list[Block]:
-    weights = bundle.get("weights")
+def _making(run: Run, environment: dict[str, Any], bundle: dict[str, Any]) -> list[Block]:
+    results, weights = run.results, bundle.get("weights")
     facts: list[tuple[str, Any]] = [
         ("weights to begin with", weights["name"] if weights else "none: trained from scratch"),
         ("their origin", weights["origin"] if weights else None),
@@ -192,9 +191,13 @@ def _making(results: dict[str, Any], environment: dict[str, Any], bundle: dict[s
         for key, value in single.items()
         for inner, item in (value.items() if isinstance(value, dict) else [("", value)])
     ]
+    choices = [[text] for text in run.choices]
+    why = "What the recipe left open, and why it was chosen as it was. The recipe below says it itself."
     warnings = [[text] for text in results.get("warnings", [])]
+    recipe = (run.path / "recipe.toml").read_text("utf-8")
     return [
         Block(title="Provenance", parts=[Table(columns=("", ""), rows=rows)]),
+        *([Block(title="Choices", how_to_read=why, parts=[Table(columns=("",), rows=choices)])] if choices else []),
         *([Block(title="Warnings", parts=[Table(columns=("",), rows=warnings)])] if warnings else []),
         Block(title="Recipe", parts=[Preformatted(text=recipe)], folded=True),
         Block(title="Environment", parts=[Table(columns=("", ""), rows=flat)], folded=True),
