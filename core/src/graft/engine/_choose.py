@@ -28,17 +28,22 @@ from graft.strategies.shift import shift
 
 _BATCHES_SEEN = 4
 
+_REPORT = 5.0
+"""Seconds that bundle and report take after the last measurement."""
+
 
 def deadline(experiment: Experiment, *, began: float, spent: float = 0.0) -> float | None:
-    """Return when a budget is used up, in seconds of `time.monotonic`; None without one.
+    """Return when the last measurement must be over for a budget, in seconds of `time.monotonic`; None without one.
 
     Args:
         experiment: Its recipe may have a budget.
         began: When the command began.
         spent: Seconds that were used up before it, when a run is resumed.
     """
-    budget = experiment.recipe.train.budget
-    return None if budget is None else began + budget_seconds(budget) - spent
+    if experiment.recipe.train.budget is None:
+        return None
+    budget = budget_seconds(experiment.recipe.train.budget)
+    return began + budget - min(_REPORT, 0.1 * budget) - spent
 
 
 def make_choices(experiment: Experiment, *, ends: float | None, console: Console) -> Experiment:
@@ -46,7 +51,7 @@ def make_choices(experiment: Experiment, *, ends: float | None, console: Console
 
     Args:
         experiment: Its model stays as it is.
-        ends: When a budget is used up; None without one.
+        ends: As `deadline` gives it.
         console: Is told each choice, with its reason.
     """
     known = len(experiment.choices)

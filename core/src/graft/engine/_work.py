@@ -27,7 +27,7 @@ def carry_out(
     console: Console,
     stopper: Stopper,
 ) -> None:
-    """Train, measure and report; `run` is locked by the caller, and `ends` is when a budget is used up.
+    """Train, measure and report; `run` is locked by the caller, and `ends` is as `deadline` gives it.
 
     Raises:
         InterruptedRun: When a signal came; the run can be resumed.
