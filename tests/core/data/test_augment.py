@@ -149,3 +149,22 @@ def test_import__asks_no_network(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "NO_ALBUMENTATIONS_UPDATE"}
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import graft.data.augment; sys.exit('not imported')"
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+@pytest.mark.parametrize("kind", ["rgb", "grey", "deep grey"])
+def test_erase__replaces_one_rectangle_by_noise_as_often_as_it_is_told(image, kind):
+    before = kinds(image)[kind]
+    plain, erased = build("none"), build("none", erase=0.5)
+    areas = []
+    for seed in range(200):
+        one, other = plain(before, None, seed)[0], erased(before, None, seed)[0]
+        rows, columns = np.nonzero((one != other).any(axis=2))
+        if len(rows):
+            patch = other[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+            areas.append(patch.shape[0] * patch.shape[1] / (SIZE[0] * SIZE[1]))
+            changed = (one != other).any(axis=2).sum()
+            assert changed > 0.9 * patch.shape[0] * patch.shape[1], "all of the rectangle, but for chance"
+            assert patch.std() > 0.15 * (255 if before.dtype == np.uint8 else 1), "noise"
+    assert 70 < len(areas) < 130
+    assert min(areas) < 0.08
+    assert 0.2 < max(areas) < 0.4

@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional as F
+from torchvision.ops import sigmoid_focal_loss
 
 from graft.errors import RecipeError
 from graft_classification.losses import BinaryCrossEntropy, CrossEntropy
@@ -68,3 +69,55 @@ def test_weights_are_part_of_the_state(kind: type) -> None:
 def test_weights_of_an_unknown_class(kind: type) -> None:
     with pytest.raises(RecipeError, match=r"head.class_weights.dgo.*did you mean 'dog'"):
         kind(CLASSES, smoothing=0.0, weights={"dgo": 2.0, "cat": 1.0})
+
+
+@pytest.mark.parametrize("focus", [0.5, 1.0, 2.0])
+def test_binary__focus_as_torchvision_has_it(focus: float) -> None:
+    loss = BinaryCrossEntropy(CLASSES, smoothing=0.0, weights="none", focus=focus)
+    targets = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    expected = sigmoid_focal_loss(LOGITS, targets, alpha=-1, gamma=focus, reduction="mean")
+    torch.testing.assert_close(loss(LOGITS, targets), expected, rtol=1e-6, atol=1e-7)
+
+
+def test_cross_entropy__focus_by_hand() -> None:
+    loss = CrossEntropy(CLASSES, smoothing=0.1, weights={"dog": 3.0}, focus=2.0)
+    targets, weights = [0, 1], [1.0, 3.0, 1.0]
+    total = 0.0
+    for logits, target in zip(LOGITS.double().tolist(), targets, strict=True):
+        scores = np.exp(logits) / np.exp(logits).sum()
+        for index, score in enumerate(scores):
+            share = 0.9 * (index == target) + 0.1 / 3
+            total -= weights[index] * share * (1 - score) ** 2 * np.log(score)
+    expected = total / sum(weights[target] for target in targets)
+    assert float(loss(LOGITS, torch.tensor(targets))) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("shares", [False, True])
+def test_cross_entropy__a_focus_of_almost_nothing_is_none(shares: bool) -> None:
+    plain, focused = (CrossEntropy(CLASSES, smoothing=0.1, weights={"dog": 3.0}, focus=focus) for focus in (0.0, 1e-7))
+    targets = torch.tensor([[0.2, 0.8, 0.0], [0.0, 0.5, 0.5]]) if shares else torch.tensor([1, 2])
+    torch.testing.assert_close(focused(LOGITS, targets), plain(LOGITS, targets), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "targets"),
+    [(CrossEntropy, torch.tensor([0, 0])), (BinaryCrossEntropy, torch.tensor([[1.0, 0, 0], [1.0, 0, 0]]))],
+)
+def test_focus__counts_what_is_nearly_right_less(kind: type, targets: torch.Tensor) -> None:
+    logits = torch.tensor([[6.0, -6.0, -6.0], [-1.0, -6.0, 1.0]])
+    shares = []
+    for focus in (0.0, 2.0):
+        loss = kind(CLASSES, smoothing=0.0, weights="none", focus=focus)
+        easy, hard = (float(loss(logits[i : i + 1], targets[i : i + 1])) for i in (0, 1))
+        shares.append(easy / hard)
+    assert shares[1] < 0.01 * shares[0]
+
+
+@pytest.mark.parametrize("focus", [0.5, 2.0])
+@pytest.mark.parametrize(
+    ("kind", "targets"), [(CrossEntropy, torch.tensor([0])), (BinaryCrossEntropy, torch.tensor([[1.0, 0, 0]]))]
+)
+def test_focus__a_score_of_one_has_a_gradient(kind: type, targets: torch.Tensor, focus: float) -> None:
+    logits = torch.tensor([[200.0, 0.0, -200.0]], requires_grad=True)
+    kind(CLASSES, smoothing=0.0, weights="none", focus=focus)(logits, targets).backward()
+    assert torch.isfinite(logits.grad).all()

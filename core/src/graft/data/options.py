@@ -67,3 +67,5 @@ class AugmentOptions(Options):
     hue: Annotated[float, Field(ge=0, le=0.5)] | None = None
     """Largest shift of the hue as a share of the colour circle, and of the saturation by four times that share, half of
     the time."""
+    erase: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Chance that a patch, of 2 to 33 % of the image, is replaced by noise."""

@@ -61,7 +61,7 @@ def graft_augmentations() -> list[AugmentationSpec]:
         "none": "Nothing is varied.",
         "flip": "Crops and mirror images.",
         "basic": "Crops, mirror images, small turns and changes of light.",
-        "strong": "As basic, stronger, and with blur and erased patches.",
+        "strong": "As basic, stronger, and with rotations and erased patches.",
     }
     return [
         AugmentationSpec(

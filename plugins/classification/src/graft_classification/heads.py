@@ -71,7 +71,9 @@ class EmbeddingHead(Head):
         self.standardise = Standardise(info.embed_dim)
         self.layers = self.build(info.embed_dim, len(classes), options)
         loss = BinaryCrossEntropy if self.multi else CrossEntropy
-        self.criterion = loss(classes, smoothing=options.label_smoothing, weights=options.class_weights)
+        self.criterion = loss(
+            classes, smoothing=options.label_smoothing, weights=options.class_weights, focus=options.focal
+        )
 
     @abstractmethod
     def build(self, inputs: int, outputs: int, options: Any) -> nn.Module:

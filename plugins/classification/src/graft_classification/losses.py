@@ -1,4 +1,4 @@
-"""Losses on logits, with label smoothing and class weights."""
+"""Losses on logits, with label smoothing, class weights and focus."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class CrossEntropy(nn.Module):
         classes: Class names.
         smoothing: Share of each target that is spread evenly over all classes.
         weights: What an image of a class counts.
+        focus: The exponent γ of the focal loss (Lin et al. 2017): each class's term is multiplied by `(1 - p)**γ`, so
+            that what is nearly right counts little. 0 is cross-entropy.
 
     Raises:
         RecipeError: When `weights` names a class that there is not.
@@ -30,9 +32,10 @@ class CrossEntropy(nn.Module):
 
     weight: Tensor
 
-    def __init__(self, classes: Sequence[str], *, smoothing: float, weights: Weights) -> None:
+    def __init__(self, classes: Sequence[str], *, smoothing: float, weights: Weights, focus: float = 0.0) -> None:
         super().__init__()
         self.smoothing = smoothing
+        self.focus = focus
         self.balanced = weights == "balanced"
         self.register_buffer("weight", _initial(classes, weights))
 
@@ -45,7 +48,15 @@ class CrossEntropy(nn.Module):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the weighted mean loss of logits `(B, C)`; targets are indices `(B,)` or shares `(B, C)`."""
-        return F.cross_entropy(logits.float(), targets, weight=self.weight, label_smoothing=self.smoothing)
+        if not self.focus:
+            return F.cross_entropy(logits.float(), targets, weight=self.weight, label_smoothing=self.smoothing)
+        likely = torch.log_softmax(logits.float(), dim=1)
+        indices = targets.ndim == 1
+        shares = F.one_hot(targets, len(self.weight)).float() if indices else targets.float()
+        smooth = shares * (1 - self.smoothing) + self.smoothing / len(self.weight)
+        terms = self.weight * smooth * _distance(-torch.expm1(likely)) ** self.focus * -likely
+        # As torch has it: a mean weighted by the images' classes, where each has one.
+        return terms.sum() / (self.weight[targets].sum() if indices else len(logits))
 
 
 class BinaryCrossEntropy(nn.Module):
@@ -55,6 +66,8 @@ class BinaryCrossEntropy(nn.Module):
         classes: Class names.
         smoothing: Moves targets from 0 and 1 towards one half, by `smoothing / 2`.
         weights: What an image that shows a class counts for that class, in relation to one that does not.
+        focus: The exponent γ of the focal loss (Lin et al. 2017): each answer's term is multiplied by the distance of
+            the score from the target, to the power of γ. 0 is cross-entropy.
 
     Raises:
         RecipeError: When `weights` names a class that there is not.
@@ -62,9 +75,10 @@ class BinaryCrossEntropy(nn.Module):
 
     weight: Tensor
 
-    def __init__(self, classes: Sequence[str], *, smoothing: float, weights: Weights) -> None:
+    def __init__(self, classes: Sequence[str], *, smoothing: float, weights: Weights, focus: float = 0.0) -> None:
         super().__init__()
         self.smoothing = smoothing
+        self.focus = focus
         self.balanced = weights == "balanced"
         self.register_buffer("weight", _initial(classes, weights))
 
@@ -78,7 +92,17 @@ class BinaryCrossEntropy(nn.Module):
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the mean loss of logits `(B, C)` for targets in 0…1, `(B, C)`."""
         smooth = targets.float() * (1 - self.smoothing) + self.smoothing / 2
-        return F.binary_cross_entropy_with_logits(logits.float(), smooth, pos_weight=self.weight)
+        if not self.focus:
+            return F.binary_cross_entropy_with_logits(logits.float(), smooth, pos_weight=self.weight)
+        terms = F.binary_cross_entropy_with_logits(logits.float(), smooth, pos_weight=self.weight, reduction="none")
+        scores = torch.sigmoid(logits.float())
+        right = scores * smooth + (1 - scores) * (1 - smooth)
+        return (_distance(1 - right) ** self.focus * terms).mean()
+
+
+def _distance(missing: Tensor) -> Tensor:
+    """Return what is missing to a score of 1, but never nothing: a root has no slope there."""
+    return missing.clamp(min=1e-6)
 
 
 def _initial(classes: Sequence[str], weights: Weights) -> Tensor:

@@ -41,6 +41,8 @@ class HeadOptions(Options):
     class_weights: Literal["none", "balanced"] | dict[str, PositiveFloat] = "none"
     """How much each class counts in the loss. `balanced`: rare classes as much as frequent ones, in all; or a table of
     weights by class, where a class that is not named has weight 1."""
+    focal: Annotated[float, Field(ge=0)] = 0.0
+    """The focal loss's exponent: images that are already classified well count less. 2 is usual, 0 is cross-entropy."""
 
 
 class LinearOptions(HeadOptions):
