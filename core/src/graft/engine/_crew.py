@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import IO
 
 import torch
-import torch.distributed as dist
+from torch.distributed.distributed_c10d import Store
 
 from graft import atomic
 from graft.data.shards import Shard
@@ -26,12 +26,9 @@ from graft.engine._follow import EXIT_DESERTED, LEADER
 from graft.engine._place import Place
 from graft.engine._setup import Experiment
 from graft.engine._signals import Stopper
-from graft.engine._team import Deserted, Team, meeting_point, met, share_cores
+from graft.engine._team import JOIN, Deserted, Team, meeting_point, met, share_cores
 from graft.errors import DataError, Problem, RecipeError, TrainingError
 from graft.runs.folder import Run
-
-_JOIN = 600.0
-"""Seconds that a process may take to start."""
 
 _GRACE = 5.0
 """Seconds for the others to say what happened to them, or to leave."""
@@ -50,7 +47,7 @@ class Crew:
     """
 
     def __init__(
-        self, place: Place | None, stopper: Stopper, *, team: Team | None = None, store: dist.Store | None = None
+        self, place: Place | None, stopper: Stopper, *, team: Team | None = None, store: Store | None = None
     ) -> None:
         self.place = place
         self.dismissed = False
@@ -110,7 +107,7 @@ class Crew:
         return check
 
     @contextmanager
-    def _accounted_for(self, run: Run, count: int, store: dist.Store, followers: list[Follower]) -> Iterator[None]:
+    def _accounted_for(self, run: Run, count: int, store: Store, followers: list[Follower]) -> Iterator[None]:
         """Turn the news that somebody is gone into who it is and why."""
         try:
             yield
@@ -119,7 +116,7 @@ class Crew:
             saved = f"; {len(run.history)} epochs of {run.path} are saved" if run.history else ""
             raise TrainingError(f"{message}{saved}", fix=fix or f"graft resume {run.path}") from error
 
-    def _find_out(self, store: dist.Store, count: int, followers: list[Follower]) -> tuple[str, str | None] | None:
+    def _find_out(self, store: Store, count: int, followers: list[Follower]) -> tuple[str, str | None] | None:
         """Return what happened to the first process that something happened to, and what can be done about it."""
         until = time.monotonic() + _GRACE
         while time.monotonic() < until:
@@ -131,7 +128,8 @@ class Crew:
             for follower in followers:
                 if how := follower.death():
                     return f"rank {follower.rank} of {count} (process {follower.process.pid}) {how}", None
-            if not followers and (gone := _vanished(store, count)):
+            # A signal that is meant for all of us, as from a launcher, may strike them before us.
+            if not followers and time.monotonic() > until - _GRACE + 1 and (gone := _vanished(store, count)):
                 return gone, None
             time.sleep(_POLL)
         return None
@@ -147,11 +145,12 @@ def gathered(place: Place | None, stopper: Stopper) -> Iterator[Crew]:
     if place is None:
         yield Crew(None, stopper)
         return
-    store = meeting_point(place)
     try:
+        store = meeting_point(place)
         _await_all(store, place, stopper.check)
     except Deserted as error:
-        raise TrainingError(f"not all of the {place.size} processes came: {error}") from error
+        where = f"{place.address}, port {place.port}"
+        raise TrainingError(f"not all of the {place.size} processes came to {where}: {error}") from error
     with met(place, store) as team:
         crew = Crew(place, stopper, team=team, store=store)
         yield crew
@@ -197,7 +196,7 @@ class Follower:
 
 
 @contextmanager
-def _started(count: int) -> Iterator[tuple[Place, dist.Store, list[Follower]]]:
+def _started(count: int) -> Iterator[tuple[Place, Store, list[Follower]]]:
     """Start the others on this machine for the block; none of them outlives it."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -230,12 +229,12 @@ def _start(place: Place) -> Follower:
     return Follower(place.rank, process, said)
 
 
-def _await_all(store: dist.Store, place: Place, check: Callable[[], None]) -> None:
-    until = time.monotonic() + _JOIN
+def _await_all(store: Store, place: Place, check: Callable[[], None]) -> None:
+    until = time.monotonic() + JOIN
     while not store.check([f"here/{rank}" for rank in range(place.size)]):
         check()
         if time.monotonic() > until:
-            raise Deserted(f"no sign of it for {_JOIN:.0f} s")
+            raise Deserted(f"no sign of it for {JOIN:.0f} s")
         time.sleep(_POLL)
 
 
@@ -246,14 +245,14 @@ def _ready(team: Team, experiment: Experiment, run: Run) -> Team:
     return team
 
 
-def _last_words(store: dist.Store, rank: int) -> dict[str, str | None] | None:
+def _last_words(store: Store, rank: int) -> dict[str, str | None] | None:
     with contextlib.suppress(RuntimeError):  # who keeps the store may be gone as well
         if store.check([f"error/{rank}"]):
             return dict(json.loads(store.get(f"error/{rank}")))
     return None
 
 
-def _vanished(store: dist.Store, count: int) -> str | None:
+def _vanished(store: Store, count: int) -> str | None:
     with contextlib.suppress(RuntimeError):
         for rank in range(1, count):
             pid, host = store.get(f"here/{rank}").decode().split(" ", 1)

@@ -27,6 +27,7 @@ class Place:
         address: Of the leader's machine.
         port: Where they meet.
         hosted: Whether somebody else, as `torchrun` does, keeps the place where they meet; else the leader does.
+        attempt: How often the launcher has started all of them again, from 0: those of before left word there, too.
     """
 
     rank: int
@@ -36,6 +37,7 @@ class Place:
     address: str
     port: int
     hosted: bool = False
+    attempt: int = 0
 
     @property
     def machines(self) -> int:
@@ -58,7 +60,7 @@ def launched(environment: Mapping[str, str] = os.environ) -> Place | None:
     """Return the place that a launcher gave to this process; None when it was started alone.
 
     Raises:
-        UserError: When the machines have not the same number of processes.
+        UserError: When the machines have not the same number of processes, as far as this one was told.
     """
     if int(environment.get("WORLD_SIZE", 1)) > 1 and "RANK" in environment:
         place = _by_torchrun(environment)
@@ -85,21 +87,35 @@ def _by_torchrun(environment: Mapping[str, str]) -> Place:
         address=environment.get("MASTER_ADDR", "127.0.0.1"),
         port=int(environment.get("MASTER_PORT", _PORT)),
         hosted=environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
+        attempt=int(environment.get("TORCHELASTIC_RESTART_COUNT", 0)),
     )
 
 
 def _by_slurm(environment: Mapping[str, str]) -> Place:
     size = int(environment["SLURM_STEP_NUM_TASKS"])
+    machines = int(environment.get("SLURM_STEP_NUM_NODES", 1))
+    on_each = _repeated(environment.get("SLURM_STEP_TASKS_PER_NODE", ""))
+    if size % machines or len(set(on_each)) > 1:
+        raise UserError(
+            f"{size} processes were started on {machines} machines: not as many on each",
+            fix="give `srun --ntasks-per-node` the number of devices of a machine",
+        )
     # One of the job's, so that two jobs on a machine do not meet.
     port = _PORT + int(environment.get("SLURM_JOB_ID", 0)) % 10_000
     return Place(
         rank=int(environment["SLURM_PROCID"]),
         size=size,
         local_rank=int(environment.get("SLURM_LOCALID", 0)),
-        local_size=size // int(environment.get("SLURM_STEP_NUM_NODES", 1)) or 1,
+        local_size=size // machines,
         address=environment.get("MASTER_ADDR") or _first(environment.get("SLURM_STEP_NODELIST", "127.0.0.1")),
         port=int(environment.get("MASTER_PORT", port)),
     )
+
+
+def _repeated(counts: str) -> list[int]:
+    """Return SLURM's list of numbers in full: `2(x3),1` is 2, 2, 2, 1."""
+    found = re.findall(r"(\d+)(?:\(x(\d+)\))?", counts)
+    return [int(count) for count, times in found for _ in range(int(times or 1))]
 
 
 def _first(nodes: str) -> str:

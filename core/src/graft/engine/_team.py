@@ -17,17 +17,26 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # public, but not for mypy: `__all__` is missing
+from torch.distributed.distributed_c10d import PrefixStore, ProcessGroup, Store
 
 from graft.data.shards import WHOLE, Shard
 from graft.engine._place import Place
 
-_STEP = 60.0
-"""Seconds that the processes may be apart within an epoch, where all of them do the same."""
+_STEP = 300.0
+"""Seconds that the processes may be apart within an epoch, where all of them do the same.
+
+It is for machines that vanish without a word; the end of a process is noticed at once. So it may be long, and it must
+be: one process may wait for a slow disk, or translate the network, while the others are done.
+"""
+
+JOIN = 600.0
+"""Seconds that a process may take to start."""
 
 _WORK = 3600.0
 """Seconds that one may be ahead where they do not: reading data before the first epoch, measuring after each."""
@@ -48,7 +57,7 @@ class Team:
 
     def __init__(self, shard: Shard = WHOLE) -> None:
         self.shard = shard
-        self._gradients: dist.ProcessGroup | None = None
+        self._gradients: ProcessGroup | None = None
 
     @property
     def alone(self) -> bool:
@@ -68,7 +77,8 @@ class Team:
         """
         self.meet()
         if device == "cuda" and not self.alone:
-            self._gradients = dist.new_group(backend="nccl")
+            # Only who is no member gets something else, and all are.
+            self._gradients = cast(ProcessGroup, dist.new_group(backend="nccl"))
 
     def meet(self, seconds: float = _WORK) -> None:
         """Wait until every process is here.
@@ -118,7 +128,7 @@ class Team:
             samples: How many this process's gradients are the mean over.
 
         Raises:
-            Deserted: When another process is gone, or behind by more than a minute.
+            Deserted: When another process is gone, or behind by more than five minutes.
         """
         if self.alone:
             return
@@ -135,7 +145,7 @@ class Team:
         """Give tensors the values that they have in the leader.
 
         Raises:
-            Deserted: When another process is gone, or behind by more than a minute.
+            Deserted: When another process is gone, or behind by more than five minutes.
         """
         if self.alone:
             return
@@ -153,7 +163,7 @@ class Team:
         ]
         flat = torch.cat([gradient.reshape(-1) for gradient in own]) * share
         self._sum(flat)
-        pieces = flat.split([gradient.numel() for gradient in own])
+        pieces = torch.split(flat, [gradient.numel() for gradient in own])
         for parameter, gradient, piece in zip(parameters, own, pieces, strict=True):
             parameter.grad = gradient.copy_(piece.view(gradient.shape))
 
@@ -162,7 +172,7 @@ class Team:
             work = dist.all_reduce(tensor, group=self._group(tensor), async_op=True)
         self._wait(work, tensor, seconds)
 
-    def _group(self, tensor: Tensor) -> dist.ProcessGroup | None:
+    def _group(self, tensor: Tensor) -> ProcessGroup | None:
         return self._gradients if tensor.is_cuda else None
 
     def _wait(self, work: Any, tensor: Tensor, seconds: float) -> None:
@@ -187,7 +197,7 @@ def _noticed() -> Iterator[None]:
         raise Deserted(str(error).partition(". ")[0]) from error
 
 
-def meeting_point(place: Place, listener: socket.socket | None = None) -> dist.Store:
+def meeting_point(place: Place, listener: socket.socket | None = None) -> Store:
     """Return what the processes leave word with, where this one has left that it is here.
 
     Args:
@@ -195,27 +205,26 @@ def meeting_point(place: Place, listener: socket.socket | None = None) -> dist.S
         listener: What the leader listens to; None for its own choice, and for the others.
 
     Raises:
-        Deserted: When the leader does not come.
+        Deserted: When the leader does not come, or cannot listen there.
     """
     hosts = place.rank == 0 and not place.hosted
     with _noticed():
-        store = dist.PrefixStore(
-            "graft",
-            dist.TCPStore(
-                place.address,
-                place.port,
-                is_master=hosts,
-                wait_for_workers=False,
-                timeout=timedelta(seconds=_WORK),
-                master_listen_fd=listener.detach() if listener is not None else None,
-            ),
+        kept = TCPStore(
+            place.address,
+            place.port,
+            is_master=hosts,
+            wait_for_workers=False,
+            timeout=timedelta(seconds=JOIN),
+            master_listen_fd=listener.detach() if listener is not None else None,
         )
+        kept.set_timeout(timedelta(seconds=_WORK))
+        store = PrefixStore(f"graft/{place.attempt}", kept)
         store.set(f"here/{place.rank}", f"{os.getpid()} {socket.gethostname()}")
     return store
 
 
 @contextmanager
-def met(place: Place, store: dist.Store) -> Iterator[Team]:
+def met(place: Place, store: Store) -> Iterator[Team]:
     """Be one of the processes that have come to `store`, for the block.
 
     Raises:
@@ -225,7 +234,7 @@ def met(place: Place, store: dist.Store) -> Iterator[Team]:
         with _noticed():
             dist.init_process_group(
                 "gloo",
-                store=dist.PrefixStore("team", store),
+                store=PrefixStore("team", store),
                 rank=place.rank,
                 world_size=place.size,
                 timeout=timedelta(seconds=2 * _WORK),
