@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
+from graft.data.dataset import Batch
 from graft.engine._checkpoint import Checkpoints
+from graft.engine._module import Learner
 from graft.errors import RecipeError
 from graft.runs.folder import Run
-from shades import Source, Train
+from shades import Source, Train, write_shades
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +40,65 @@ def weights(run: Run) -> str:
         "cutmix=1.0",
         "ema=0.9",
         "sam=0.05",
-        "sampling=balanced",
     ],
 )
 def test_regularisers__act(regulariser: str, train: Train, pretrained: str, pictures: Path) -> None:
     plain, regularised = train(pretrained), train(pretrained, f"strategy.regularise.{regulariser}")
     assert weights(plain) != weights(regularised)
+
+
+def test_clip__acts(train: Train) -> None:
+    sgd = ("strategy.pace.optimizer=sgd", "strategy.pace.lr=0.1")
+    assert weights(train(*sgd, "train.clip=0")) != weights(train(*sgd, "train.clip=0.01"))
+
+
+@pytest.fixture
+def uneven(tmp_path: Path) -> str:
+    """An override that takes twenty pictures of one class and five of the other."""
+    root = write_shades(tmp_path / "uneven", per_class=20)
+    for path in sorted((root / "light").iterdir())[5:]:
+        path.unlink()
+    return f"data.train={root}"
+
+
+@pytest.mark.parametrize("sampling", ["balanced", "repeat-factor"])
+def test_sampling__shows_the_rare_class_more_often(
+    sampling: str, train: Train, uneven: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: Counter[int] = Counter()
+    step = Learner.training_step
+
+    def counted(learner: Learner, batch: Batch, batch_idx: int) -> Tensor:
+        shown.update(batch.targets.tolist())
+        return step(learner, batch, batch_idx)
+
+    monkeypatch.setattr(Learner, "training_step", counted)
+    weights_of_all = {weights(train(uneven, "train.epochs=6", "train.batch=2"))}
+    natural, _ = shown.copy(), shown.clear()
+    weights_of_all.add(
+        weights(train(uneven, "train.epochs=6", "train.batch=2", f"strategy.regularise.sampling={sampling}"))
+    )
+    assert len(weights_of_all) == 2
+    # 14 and 3 images are trained on.
+    assert natural[0] / natural[1] == pytest.approx(14 / 3, rel=0.25)
+    if sampling == "balanced":
+        assert shown[0] / shown[1] == pytest.approx(1, rel=0.15)
+        assert shown.total() == natural.total(), "epochs are as long as before"
+    else:
+        assert shown[0] == pytest.approx(natural[0], rel=0.15), "nothing is left out"
+        assert shown[1] / natural[1] == pytest.approx((17 / (2 * 3)) ** 0.5, rel=0.25)
+
+
+def test_stochastic_depth__acts(train: Train) -> None:
+    network = ("backbone.kind=graft:tiny", "backbone.weights=none", "backbone.size=32")
+    deep = train(*network, "strategy.regularise.stochastic_depth=0.5")
+    assert weights(train(*network)) != weights(deep)
+
+
+def test_stochastic_depth__where_there_are_no_blocks_is_refused(train: Train, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="stochastic_depth"):
+        train("strategy.regularise.stochastic_depth=0.5")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -88,6 +145,12 @@ def test_ema__what_is_kept_and_measured_is_the_average(train: Train) -> None:
     assert best.weights is best.average
     measured = run.evaluate(split="val")["hits"].value
     assert measured == pytest.approx(run.results["metrics"]["val"]["hits"]["value"])
+
+
+def test_ema__changes_what_is_validated_and_not_what_is_trained(train: Train) -> None:
+    plain, averaged = train().history, train("strategy.regularise.ema=0.99").history
+    assert [row["train.loss"] for row in averaged] == [row["train.loss"] for row in plain]
+    assert [row["val.loss"] for row in averaged] != pytest.approx([row["val.loss"] for row in plain])
 
 
 def test_ema__frozen_parts_stay_equal_to_the_last_bit(train: Train, pretrained: str) -> None:
