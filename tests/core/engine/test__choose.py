@@ -127,7 +127,8 @@ def test_budget__stands_in_for_the_epochs(prepare: Prepare) -> None:
     found = chosen(experiment, seconds=2.0)
     assert 1 <= found.recipe.train.epochs < 1000
     (sentence,) = found.choices
-    assert sentence == f"a schedule over 90s, which is worth about {found.recipe.train.epochs} epochs here"
+    epochs = found.recipe.train.epochs
+    assert sentence == f"a schedule over 2 s, what 90s leave for training: about {epochs} epochs here"
 
 
 def test_deadline__counts_from_the_command_without_what_was_used_up(prepare: Prepare) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import logging
 import warnings
 
+from lightning.fabric.utilities.warnings import PossibleUserWarning
+
 from graft.console import Console
 from graft.engine._quiet import hushed
 
@@ -21,6 +23,7 @@ def test_hushed__keeps_warnings_and_leaves_out_what_helps_nobody() -> None:
             logging.getLogger("torch").warning("a kernel is missing")
             warnings.warn("use another function", FutureWarning, stacklevel=1)
             warnings.warn("use another function", DeprecationWarning, stacklevel=1)
+            warnings.warn("modules are in eval mode", PossibleUserWarning, stacklevel=1)
             warnings.warn("the loss is not finite", stacklevel=1)
     finally:
         lightning.setLevel(before)

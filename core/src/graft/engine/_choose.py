@@ -112,8 +112,9 @@ def _put(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 
 def _with_epochs(experiment: Experiment, ends: float) -> Experiment:
     train = experiment.recipe.train
-    epochs = epochs_in(experiment, ends - time.monotonic())
-    why = f"a schedule over {train.budget}, which is worth about {epochs} epochs here"
+    left = max(0.0, ends - time.monotonic())
+    epochs = epochs_in(experiment, left)
+    why = f"a schedule over {left:.0f} s, what {train.budget} leave for training: about {epochs} epochs here"
     return experiment.changed(why, train=train.model_copy(update={"epochs": epochs}))
 
 

@@ -7,11 +7,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lightning.fabric.utilities.warnings import PossibleUserWarning
+
 from graft.console import Console
 
 _LOUD = ("lightning.pytorch", "lightning.fabric", "lightning", "torch")
-_FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
-"""What these say is about a library's code, which no user of Graft can change."""
+_FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, PossibleUserWarning)
+"""What these say is about a library's code, which no user of Graft can change, or Lightning's guess at what we meant."""
 
 
 class _IntoLog(logging.Handler):
