@@ -13,7 +13,7 @@ from graft.console import Console
 
 _LOUD = ("lightning.pytorch", "lightning.fabric", "lightning", "torch")
 _FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, PossibleUserWarning)
-"""What these say is about a library's code, which no user of Graft can change, or Lightning's guess at what we meant."""
+"""They are about a library's code, which no user of Graft can change, or are Lightning's guesses at what we meant."""
 
 
 class _IntoLog(logging.Handler):
