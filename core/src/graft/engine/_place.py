@@ -53,6 +53,8 @@ class Place:
             "LOCAL_WORLD_SIZE": str(self.local_size),
             "MASTER_ADDR": self.address,
             "MASTER_PORT": str(self.port),
+            "TORCHELASTIC_USE_AGENT_STORE": str(self.hosted),
+            "TORCHELASTIC_RESTART_COUNT": str(self.attempt),
         }
 
 

@@ -10,13 +10,16 @@ and the end of another process is noticed at once. Gradients of GPUs go through 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import stat
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
@@ -116,6 +119,12 @@ class Team:
         with _noticed():
             dist.gather_object(value, values if self.leads else None, dst=0)
         return values
+
+    def abandon(self) -> None:
+        """Give up what a GPU waits for, which else it would do for ever."""
+        if self._gradients is not None:
+            with contextlib.suppress(RuntimeError):
+                self._gradients.abort()
 
     @torch.no_grad()
     def average(self, parameters: Iterable[nn.Parameter], samples: int) -> None:
@@ -231,6 +240,7 @@ def met(place: Place, store: Store) -> Iterator[Team]:
         Deserted: When one of them went again.
     """
     with _interface(place):
+        others = _sockets()
         with _noticed():
             dist.init_process_group(
                 "gloo",
@@ -239,10 +249,43 @@ def met(place: Place, store: Store) -> Iterator[Team]:
                 world_size=place.size,
                 timeout=timedelta(seconds=2 * _WORK),
             )
+        own = _sockets() - others
+        team = Team(Shard(place.rank, place.size))
         try:
-            yield Team(Shard(place.rank, place.size))
+            yield team
+        except BaseException:
+            team.abandon()
+            _hang_up(own)
+            raise
         finally:
             dist.destroy_process_group()
+
+
+def _sockets() -> set[tuple[int, int]]:
+    """Return the sockets of this process: the number of each, and its inode, as numbers are used again.
+
+    There are none where the system does not list them.
+    """
+    found = set()
+    folder = Path("/proc/self/fd" if sys.platform == "linux" else "/dev/fd")
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(OSError, ValueError):
+            state = os.fstat(number := int(entry.name))
+            if stat.S_ISSOCK(state.st_mode):
+                found.add((number, state.st_ino))
+    return found
+
+
+def _hang_up(sockets: set[tuple[int, int]]) -> None:
+    """Close connections under gloo, which knows no other way to give up what it waits for.
+
+    Else the end of the group would be that of its last operation: when an hour is over, or the other process.
+    """
+    for number, _ in sockets & _sockets():
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(number)) as connection:
+            # Not those that it listens to: of these it does not expect it.
+            if not connection.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
