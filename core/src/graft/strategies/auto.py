@@ -27,18 +27,30 @@ class Situation:
 
 
 FEW_EPOCHS = 3
-FEW_SAMPLES = 15
-NEAR = 0.5
+FEW_SAMPLES = 30
+FAR = 0.2
 
 
 def choose(situation: Situation) -> tuple[str, str]:
-    """Return the name of a preset, and why, as a sentence."""
+    """Return the name of a preset, and why, as a sentence.
+
+    With many samples everything learns, the first stages slowly. With few it depends: a network that knows such images
+    is spoilt by a head at random, so that learns first; one that knows only other images has little to keep.
+    """
     if not situation.pretrained:
-        return "full", "full: without pretrained weights there is nothing to keep"
-    size = f"{situation.per_class:.0f} samples per class"
+        return _because("full", "without pretrained weights there is nothing to keep")
     if situation.epochs_in_time is not None and situation.epochs_in_time < FEW_EPOCHS:
-        return "fixed", f"fixed: the budget has time for {situation.epochs_in_time} epochs of training everything"
-    near = situation.shift is not None and situation.shift < NEAR
-    if near and situation.per_class < FEW_SAMPLES:
-        return "fixed", f"fixed: {size}, near to what the weights were trained on (shift {situation.shift:.2f})"
-    return "full", f"full: {size}"
+        return _because("fixed", f"the budget has time for {situation.epochs_in_time} epochs of training everything")
+    size = f"{situation.per_class:.0f} samples per class"
+    if situation.per_class >= FEW_SAMPLES:
+        return _because("discriminative", f"{size} are enough to train everything, the first stages slowly")
+    if situation.shift is None:
+        return _because("lp-ft", size)
+    known = f"what the weights were trained on (shift {situation.shift:.2f}; far is {FAR} and more)"
+    if situation.shift < FAR:
+        return _because("lp-ft", f"{size}, near to {known}")
+    return _because("full", f"{size}, but far from {known}")
+
+
+def _because(preset: str, reason: str) -> tuple[str, str]:
+    return preset, f"{preset}: {reason}"
