@@ -66,6 +66,61 @@ def test_train__quiet_says_nothing(graft: Graft) -> None:
     assert "already finished" in again.err
 
 
+def test_train__budget_is_a_shortcut(graft: Graft) -> None:
+    result = graft("classify", "train", "photos", "--budget", "soon")
+    assert result.code == 2
+    assert "command line: train.budget: 'soon' is no length of time; write it as in 90s, 10m or 1h30m" in result.err
+
+
+def test_train__nodes_say_what_to_type_on_each_machine(graft: Graft) -> None:
+    (graft.folder / "my photos").mkdir()
+    result = graft("classify", "train", "my photos", "--devices", "4", "--nodes", "2")
+    assert result.code == 2
+    typed = "graft classify train 'my photos' --devices 4 --nodes 2"
+    lines = result.err.splitlines()
+    launcher = "torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint FIRST_MACHINE:29400"
+    assert f"  {launcher} --no-python {typed}" in lines
+    assert f"  srun --nodes 2 --ntasks-per-node 4 {typed}" in lines
+    assert {path.name for path in graft.folder.iterdir()} <= {"my photos", "home"}
+
+
+TWO_MACHINES = {"RANK": "0", "WORLD_SIZE": "4", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "2"}
+SLURM = {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NUM_NODES": "2"}
+
+
+@pytest.mark.parametrize("environment", [TWO_MACHINES, SLURM], ids=["torchrun", "slurm"])
+def test_train__nodes_must_be_those_that_were_started(graft: Graft, environment: dict[str, str]) -> None:
+    (graft.folder / "photos").mkdir()
+    result = graft("classify", "train", "photos", "--nodes", "3", env=environment)
+    assert result.code == 2
+    assert "--nodes 3, and the processes were started on 2 machines" in result.err
+    assert "start them on 3, or give --nodes 2" in result.err
+
+
+def test_train__right_nodes_go_on(graft: Graft) -> None:
+    for words, environment in ((("--nodes", "1"), {}), (("--nodes", "2"), TWO_MACHINES), ((), TWO_MACHINES)):
+        result = graft("classify", "train", "nowhere", *words, env=environment)
+        assert result.code == 2
+        assert "--nodes" not in result.err
+        assert "nowhere" in result.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("photos", "train.epochs=0"), ("nowhere",), ("photos", "--nodes", "3"), ("photos", "train.device=toaster")],
+    ids=" ".join,
+)
+def test_train__another_process_leaves_with_the_leader_and_says_nothing(graft: Graft, words: tuple[str, ...]) -> None:
+    (graft.folder / "photos").mkdir()
+    result = graft("classify", "train", *words, env={**TWO_MACHINES, "RANK": "1", "LOCAL_RANK": "1"})
+    assert (result.code, result.out, result.err) == (2, "", "")
+
+
+def test_resume__no_such_run_for_nobody(graft: Graft) -> None:
+    result = graft("resume", "runs/nothing", env={**TWO_MACHINES, "RANK": "1", "LOCAL_RANK": "1"})
+    assert (result.code, result.out, result.err) == (2, "", "")
+
+
 def test_resume__no_such_run(graft: Graft) -> None:
     result = graft("resume", "runs/nothing")
     assert result.code == 2

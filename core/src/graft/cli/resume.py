@@ -11,6 +11,7 @@ from graft.cli.recipe_words import say_loading
 from graft.cli.session import JsonFlag, QuietFlag, emit, refine
 from graft.engine._follow import quietly
 from graft.engine._place import launched
+from graft.errors import EXIT_USER
 
 app = typer.Typer(add_completion=False)
 
@@ -25,11 +26,13 @@ def resume(
 
     Example: graft resume runs/2026-01-31_120000-first-try
     """
-    if (place := launched()) is not None and place.rank:
-        raise typer.Exit(quietly(place))
-    session = refine(json=as_json, quiet=quiet)
     from graft.runs.folder import Run
 
+    if (place := launched()) is not None and place.rank:
+        if not run.is_dir():
+            raise typer.Exit(EXIT_USER)  # as the leader says
+        raise typer.Exit(quietly(place))
+    session = refine(json=as_json, quiet=quiet)
     opened = Run.open(run, plugins=session.plugins)
     if opened.status != "finished":
         session.console.say("Start", f"resume {run}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,8 +23,9 @@ from graft.cli.recipe_words import (
     verb,
 )
 from graft.cli.session import JsonFlag, QuietFlag, emit, refine
-from graft.engine._follow import quietly
-from graft.engine._place import launched
+from graft.engine._follow import Mute, quietly
+from graft.engine._place import check_machines, launched
+from graft.errors import GraftError
 
 _HELP = """Train on DATA, or as a recipe says; leave a run folder with model, results and report.
 
@@ -53,6 +56,18 @@ def register(app: typer.Typer, task: str) -> None:
         devices: Annotated[
             int | None, typer.Option("--devices", help="train.devices, of this machine.", show_default=False)
         ] = None,
+        nodes: Annotated[
+            int | None,
+            typer.Option(
+                "--nodes",
+                min=1,
+                help="Machines that train together; refused unless torchrun or srun started so many.",
+                show_default=False,
+            ),
+        ] = None,
+        budget: Annotated[
+            str | None, typer.Option("--budget", help="train.budget, as in 10m", show_default=False)
+        ] = None,
         seed: SeedOption = None,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Check everything and train two batches; write nothing.")
@@ -60,18 +75,28 @@ def register(app: typer.Typer, task: str) -> None:
         as_json: JsonFlag = False,
         quiet: QuietFlag = False,
     ) -> None:
-        if (place := launched()) is not None and place.rank:
-            raise typer.Exit(0 if dry_run else quietly(place))
+        place = launched()
+        follows = place is not None and place.rank > 0
         session = refine(json=as_json, quiet=quiet)
+        console = Mute(quiet=True) if follows else session.console
         shortcuts = {
             "backbone.kind": backbone,
             "train.epochs": epochs,
             "train.device": device,
             "train.devices": devices,
+            "train.budget": budget,
             "train.seed": seed,
         }
-        resolved = asked(task, words, shortcuts, recipe=recipe, current=session)
-        announce(resolved, session.console)
+        try:
+            resolved = asked(task, words, shortcuts, recipe=recipe, current=session)
+            command = shlex.join(["graft", *sys.argv[1:]])
+            check_machines(nodes, place, devices=resolved.recipe.train.devices, command=command)
+            announce(resolved, console)
+        except GraftError as error:
+            # The leader says what is wrong, and comes to no meeting: nobody shall wait for it there.
+            raise (typer.Exit(error.exit_code) if follows else error) from None
+        if place is not None and follows:
+            raise typer.Exit(0 if dry_run else quietly(place))
 
         from graft.engine import train as engine
 

@@ -31,7 +31,9 @@ LEADER = "GRAFT_LEADER"
 _POLL = 1.0
 
 
-class _Mute(Console):
+class Mute(Console):
+    """Says nothing, warnings included: the leader says them."""
+
     def _print(self, label: str, text: str, *, style: str) -> None:
         pass
 
@@ -81,7 +83,7 @@ def _work(run: Run, place: Place, team: Team) -> None:
     from graft.engine._signals import Stopper
     from graft.engine._team import share_cores
 
-    console = _Mute(quiet=True)
+    console = Mute(quiet=True)
     if torch.cuda.is_available():
         torch.cuda.set_device(place.local_rank % torch.cuda.device_count())
     experiment = replace(set_up(run.recipe, plugins=run.plugins, console=console), shard=team.shard)

@@ -79,6 +79,36 @@ def launched(environment: Mapping[str, str] = os.environ) -> Place | None:
     return place
 
 
+def check_machines(asked: int | None, place: Place | None, *, devices: int, command: str) -> None:
+    """Raise unless as many machines train together as was asked for. Starting them is a launcher's work, not ours.
+
+    Args:
+        asked: How many; None where nobody asked.
+        place: Of this process; None when no launcher started it.
+        devices: Of each machine.
+        command: What was typed.
+
+    Raises:
+        UserError: When there are more or fewer; with what to type on each machine, when nobody started them.
+    """
+    if asked is None or asked == (1 if place is None else place.machines):
+        return
+    if place is not None:
+        started = "1 machine" if place.machines == 1 else f"{place.machines} machines"
+        raise UserError(
+            f"--nodes {asked}, and the processes were started on {started}",
+            fix=f"start them on {asked}, or give --nodes {place.machines}",
+        )
+    rendezvous = "--rdzv-backend c10d --rdzv-endpoint FIRST_MACHINE:29400"
+    raise UserError(
+        f"--nodes {asked}, and this process was started alone: Graft starts processes on its own machine only",
+        fix="type on each machine, with the name of the first one:\n"
+        f"  torchrun --nnodes {asked} --nproc-per-node {devices} {rendezvous} --no-python {command}\n"
+        "or once, in a job of SLURM:\n"
+        f"  srun --nodes {asked} --ntasks-per-node {devices} {command}",
+    )
+
+
 def _by_torchrun(environment: Mapping[str, str]) -> Place:
     size = int(environment["WORLD_SIZE"])
     return Place(
