@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from graft.engine._place import Place, launched
+from graft.engine._place import Place, check_machines, launched
 from graft.errors import UserError
 
 TORCHRUN = {
@@ -91,3 +91,16 @@ def test_variables__tell_another_process_its_place() -> None:
     assert launched(place.variables()) == place
     # The leader itself may be the only process of a torchrun: what that told it is not for those that it starts.
     assert launched({**TORCHRUN, **place.variables()}) == place
+
+
+def test_check_machines__as_asked() -> None:
+    place = launched(SLURM)
+    for asked, where in ((None, None), (1, None), (None, place), (2, place)):
+        check_machines(asked, where, devices=4, command="graft x")
+
+
+@pytest.mark.parametrize(("asked", "where"), [(2, {}), (1, SLURM), (3, TORCHRUN)])
+def test_check_machines__refuses_other_numbers(asked: int, where: dict[str, str]) -> None:
+    with pytest.raises(UserError, match=f"--nodes {asked}, and ") as caught:
+        check_machines(asked, launched(where), devices=4, command="graft x")
+    assert caught.value.fix
