@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import os
 import signal
@@ -109,10 +110,10 @@ def finished(begin: Begin) -> Callable[..., Run]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _as_followers_know_it() -> None:
-    """Import here what the processes would each import."""
-    import graft.engine._finish
-    import graft.runs.bundle  # noqa: F401
+def _imported() -> None:
+    """Import here, once, what else each process would import."""
+    for name in ("albumentations", "graft.engine._finish"):
+        importlib.import_module(name)
 
 
 def rows(run: Run) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 import time
@@ -27,6 +28,13 @@ from graft.runs.folder import Run
 from shades import write_shades
 
 Recipe = Callable[..., ResolvedRecipe]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imported() -> None:
+    """Import here, once, what else each process would import."""
+    for name in ("albumentations", "graft.engine._finish"):
+        importlib.import_module(name)
 
 
 @pytest.fixture
