@@ -168,3 +168,37 @@ def test_erase__replaces_one_rectangle_by_noise_as_often_as_it_is_told(image, ki
     assert 70 < len(areas) < 130
     assert min(areas) < 0.08
     assert 0.2 < max(areas) < 0.4
+
+
+def test_erase__all_images_and_all_aspects(image):
+    before = image.copy()
+    one = build("none", erase=1)
+    plain = build("none")(image, None, 0)[0]
+    heights, widths = [], []
+    for seed in range(300):
+        after = one(image, None, seed)[0]
+        rows, columns = np.nonzero((after != plain).any(axis=2))
+        heights.append(np.ptp(rows) + 1)
+        widths.append(np.ptp(columns) + 1)
+    aspects = np.array(widths) / np.array(heights)
+    assert aspects.min() < 0.5
+    assert 2.5 < aspects.max() <= 5, "3.3, but for whole pixels"
+    np.testing.assert_array_equal(image, before)
+
+
+def test_erase__comes_last_and_changes_no_other_draw(image):
+    """With it a preset gives the same images as without, but for the patch; so does one that had none before."""
+    for name in PRESETS:
+        whole, erased = build(name, erase=0), build(name, erase=1)
+        for seed in range(20):
+            one, other = whole(image, None, seed)[0], erased(image, None, seed)[0]
+            rows, columns = np.nonzero((one != other).any(axis=2))
+            assert len(rows)
+            assert (np.ptp(rows) + 1) * (np.ptp(columns) + 1) < 0.4 * SIZE[0] * SIZE[1]
+
+
+def test_presets__strong_erases_a_patch_in_a_quarter_of_the_images_and_no_other_preset_does(image):
+    for name in PRESETS:
+        one, whole = build(name), build(name, erase=0)
+        erased = [(one(image, None, seed)[0] != whole(image, None, seed)[0]).any() for seed in range(200)]
+        assert np.mean(erased) == pytest.approx(0.25 if name == "strong" else 0, abs=0.08 if name == "strong" else 0)

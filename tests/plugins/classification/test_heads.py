@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torchvision.ops import sigmoid_focal_loss
 
 from graft.backbones import BackboneInfo, StageInfo
 from graft.tasks import Features
@@ -63,6 +64,22 @@ def test_head__loss_takes_half_precision() -> None:
     logits = torch.tensor([[1.0, 2.0, 3.0]])
     loss = head.loss(logits.bfloat16(), torch.tensor([1]))["classification"]
     torch.testing.assert_close(loss, head.loss(logits, torch.tensor([1]))["classification"])
+
+
+@pytest.mark.parametrize("labels", ["single", "multi"])
+@pytest.mark.parametrize(("kind", "options"), KINDS)
+def test_head__focus_reaches_the_loss(kind: type[EmbeddingHead], options: type, labels: str) -> None:
+    logits = torch.tensor([[2.0, 0.5, -1.0], [0.1, 0.2, 0.3]])
+    indices = torch.tensor([0, 2])
+    rows = torch.nn.functional.one_hot(indices, 3).float()
+    targets = rows if labels == "multi" else indices
+    given = build(kind, options(focal=2.0), labels).loss(logits, targets)["classification"]
+    if labels == "multi":
+        expected = sigmoid_focal_loss(logits, rows, alpha=-1, gamma=2.0, reduction="mean")
+    else:
+        scores = torch.softmax(logits, dim=1)[torch.arange(2), indices]
+        expected = ((1 - scores) ** 2 * -scores.log()).mean()
+    torch.testing.assert_close(given, expected, rtol=1e-6, atol=1e-7)
 
 
 def test_mlp__layers() -> None:

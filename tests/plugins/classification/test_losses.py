@@ -121,3 +121,38 @@ def test_focus__a_score_of_one_has_a_gradient(kind: type, targets: torch.Tensor,
     logits = torch.tensor([[200.0, 0.0, -200.0]], requires_grad=True)
     kind(CLASSES, smoothing=0.0, weights="none", focus=focus)(logits, targets).backward()
     assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("shares", [False, True])
+def test_cross_entropy__without_focus_is_torchs_to_the_last_bit(shares: bool) -> None:
+    loss = CrossEntropy(CLASSES, smoothing=0.1, weights={"dog": 3.0}, focus=0.0)
+    targets = torch.tensor([[0.2, 0.8, 0.0], [0.0, 0.5, 0.5]]) if shares else torch.tensor([1, 2])
+    assert loss(LOGITS, targets) == F.cross_entropy(LOGITS, targets, weight=loss.weight, label_smoothing=0.1)
+
+
+def test_binary__without_focus_is_torchs_to_the_last_bit() -> None:
+    loss = BinaryCrossEntropy(CLASSES, smoothing=0.2, weights={"dog": 3.0}, focus=0.0)
+    targets = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    expected = F.binary_cross_entropy_with_logits(LOGITS, targets * 0.8 + 0.1, pos_weight=loss.weight)
+    assert loss(LOGITS, targets) == expected
+
+
+def test_binary__focus_by_hand_with_smoothing_and_weights() -> None:
+    loss = BinaryCrossEntropy(CLASSES, smoothing=0.2, weights={"dog": 3.0}, focus=2.0)
+    targets = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    total = 0.0
+    for logits, row in zip(LOGITS.double().tolist(), targets.tolist(), strict=True):
+        for logit, yes, weight in zip(logits, row, (1.0, 3.0, 1.0), strict=True):
+            score, share = 1 / (1 + np.exp(-logit)), 0.9 if yes else 0.1
+            term = weight * share * -np.log(score) + (1 - share) * -np.log(1 - score)
+            total += (share * (1 - score) + (1 - share) * score) ** 2 * term
+    assert float(loss(LOGITS, targets)) == pytest.approx(total / 6, rel=1e-6)
+
+
+@pytest.mark.parametrize("focus", [0.0, 2.0])
+def test_cross_entropy__losses_of_both_targets_of_a_mixed_batch_are_that_of_their_shares(focus: float) -> None:
+    """Training adds them up; with the same classes in another order, the weighted mean is over the same images."""
+    loss = CrossEntropy(CLASSES, smoothing=0.1, weights="none", focus=focus)
+    own, others = torch.tensor([0, 2]), torch.tensor([2, 0])
+    both = 0.3 * loss(LOGITS, own) + 0.7 * loss(LOGITS, others)
+    torch.testing.assert_close(both, loss(LOGITS, 0.3 * F.one_hot(own, 3) + 0.7 * F.one_hot(others, 3)))

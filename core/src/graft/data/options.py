@@ -68,4 +68,4 @@ class AugmentOptions(Options):
     """Largest shift of the hue as a share of the colour circle, and of the saturation by four times that share, half of
     the time."""
     erase: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Chance that a patch, of 2 to 33 % of the image, is replaced by noise."""
+    """Chance that a patch, of 2 to 30 % of the image, is replaced by noise; of a long image the largest are smaller."""

@@ -24,7 +24,8 @@ class CrossEntropy(nn.Module):
         smoothing: Share of each target that is spread evenly over all classes.
         weights: What an image of a class counts.
         focus: The exponent γ of the focal loss (Lin et al. 2017): each class's term is multiplied by `(1 - p)**γ`, so
-            that what is nearly right counts little. 0 is cross-entropy.
+            that what is nearly right counts little. 0 is cross-entropy. Smoothing and weights act as they do there: a
+            term counts by its smoothed share and by its class's weight, and the mean's divisor is without the focus.
 
     Raises:
         RecipeError: When `weights` names a class that there is not.
@@ -66,8 +67,9 @@ class BinaryCrossEntropy(nn.Module):
         classes: Class names.
         smoothing: Moves targets from 0 and 1 towards one half, by `smoothing / 2`.
         weights: What an image that shows a class counts for that class, in relation to one that does not.
-        focus: The exponent γ of the focal loss (Lin et al. 2017): each answer's term is multiplied by the distance of
-            the score from the target, to the power of γ. 0 is cross-entropy.
+        focus: The exponent γ of the focal loss (Lin et al. 2017): each answer's term is multiplied by
+            `(t * (1 - p) + (1 - t) * p)**γ`, for a score p and the smoothed target t, so that what is nearly right
+            counts little. 0 is cross-entropy. Weights multiply the terms of what is shown, as they do there.
 
     Raises:
         RecipeError: When `weights` names a class that there is not.
