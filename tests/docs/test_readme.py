@@ -48,7 +48,7 @@ def test_readme__commands(folder: Path) -> None:
     assert len(seen) >= 6
     for words in seen:
         if words[1] == "train":
-            words = [*words, *SHORT]
+            words = [*words, *SHORT, *(["train.budget=2s"] if "--budget" in words else [])]
         else:
             latest = max((folder / "runs").iterdir(), key=lambda run: run.stat().st_mtime)
             words = [str(latest) if word.startswith("runs/") else word for word in words]
