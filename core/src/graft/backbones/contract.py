@@ -85,13 +85,15 @@ class Backbone(nn.Module):
 
     def prefix(self, x: Tensor, upto: int) -> Tensor:
         """Run the first `upto` stages; `upto = 0` returns `x`."""
-        for stage in self.stages[:upto]:
-            x = self._run(stage, x)
-        return x
+        return self.between(x, 0, upto)
 
     def suffix(self, h: Tensor, start: int) -> Tensor:
         """Run the stages from `start` on, given the output of stage `start - 1`; returns the last feature map."""
-        for stage in self.stages[start:]:
+        return self.between(h, start, len(self.stages))
+
+    def between(self, h: Tensor, start: int, upto: int) -> Tensor:
+        """Run the stages from `start` up to, but without, `upto`, given what comes before `start`."""
+        for stage in self.stages[start:upto]:
             h = self._run(stage, h)
         return h
 

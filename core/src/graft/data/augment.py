@@ -39,7 +39,11 @@ STRONG: Mapping[str, Any] = {**FLIP, "scale": 0.2, "rotate": 15.0, "colour": 0.4
 
 
 class Augmentation(Protocol):
-    """Changes an image at random, and its target alike."""
+    """Changes an image at random, and its target alike.
+
+    Two attributes, which it may have, let what it gives be cached: `varies = False` says that the seed makes no
+    difference, and `keeps_targets = True` that a target comes back as it is.
+    """
 
     def __call__(self, image: NDArray[Any], target: Any, seed: int) -> tuple[NDArray[Any], Any]:
         """Return an image of exactly the network's input size, and its target; the same for the same `seed`.
@@ -51,6 +55,16 @@ class Augmentation(Protocol):
         """
 
 
+def varies(augmentation: Augmentation) -> bool:
+    """Return whether the seed may make a difference."""
+    return bool(getattr(augmentation, "varies", True))
+
+
+def keeps_targets(augmentation: Augmentation) -> bool:
+    """Return whether targets surely come back as they are."""
+    return bool(getattr(augmentation, "keeps_targets", False))
+
+
 class ImageAugmentation:
     """Crops, mirrors, rotates and recolours images; targets, which say nothing about places, stay as they are.
 
@@ -59,10 +73,17 @@ class ImageAugmentation:
         values: A value for every field of `AugmentOptions`.
     """
 
+    keeps_targets = True
+
     def __init__(self, size: tuple[int, int], values: Mapping[str, Any]) -> None:
         self.size = size
         self.values = dict(values)
         self._build()
+
+    @property
+    def varies(self) -> bool:
+        """Whether the seed makes a difference: not where the centre is cut out and that is all."""
+        return bool(self._transforms)
 
     def __call__(self, image: NDArray[Any], target: Any, seed: int) -> tuple[NDArray[Any], Any]:
         """Return the augmented image and `target` itself."""

@@ -27,6 +27,7 @@ from graft.errors import DataError
 
 if TYPE_CHECKING:
     from graft.data.augment import Augmentation
+    from graft.model import Activations
 
 Key = tuple[int, int, int]
 """An epoch, an index into the samples, and how often that sample came in that epoch before."""
@@ -37,27 +38,35 @@ class Batch:
     """Some samples, ready for `graft.model.Model`.
 
     Args:
-        images: `(B, C, H, W)`, uint8 0…255 or float32 0…1.
+        images: `(B, C, H, W)`, uint8 0…255 or float32 0…1; or what a network's frozen beginning gave for them.
         targets: What the task's `collate` gave.
         indices: `(B,)` int64, into the data set's samples.
     """
 
-    images: Tensor
+    images: Tensor | Activations
     targets: Any
     indices: Tensor
 
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(H, W) of the images in pixels."""
+        if not isinstance(self.images, Tensor):
+            return self.images.image_size
+        height, width = self.images.shape[-2:]
+        return height, width
+
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """Return the batch with all its tensors on `device`."""
-        return self._mapped(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return self._mapped(lambda some: some.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
         """Return the batch in page-locked memory, from which a GPU copies while it calculates."""
-        return self._mapped(Tensor.pin_memory)
+        return self._mapped(lambda some: some.pin_memory())
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def _mapped(self, function: Callable[[Tensor], Tensor]) -> Batch:
+    def _mapped(self, function: Callable[[Any], Any]) -> Batch:
         return Batch(function(self.images), _mapped(self.targets, function), function(self.indices))
 
 

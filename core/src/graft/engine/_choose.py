@@ -121,4 +121,5 @@ def _with_epochs(experiment: Experiment, ends: float) -> Experiment:
 def _some_images(experiment: Experiment) -> Iterator[Tensor]:
     loader, _ = experiment.train_loader()
     for batch in islice(loader, _BATCHES_SEEN):
-        yield (batch if experiment.device == "cpu" else batch.to(experiment.device)).images
+        if isinstance(batch.images, Tensor):
+            yield batch.images.to(experiment.device)

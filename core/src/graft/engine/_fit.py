@@ -127,8 +127,10 @@ def _train(
         model.backbone.checkpointing = train.gradient_checkpointing
         team.equalise(model.state_dict().values())
         arrange(model, experiment.recipe.speed, console)
-        loader, sampler = experiment.train_loader()
-        val_loader = experiment.loader("val", shared=True) if _validates(experiment) else None
+        prefixing = experiment.prefixing(console.warn)
+        loader, sampler = experiment.train_loader(prefixing)
+        validates = _validates(experiment)
+        val_loader = experiment.loader("val", shared=True, prefixing=prefixing) if validates else None
         clock = _clock(experiment, batches=len(loader), start=start, ends=ends, team=team)
         if start is not None and clock.over():
             return
@@ -138,7 +140,8 @@ def _train(
         with console.progress("Train", total=total) as bar, hushed(console):
             learner = Learner(
                 experiment,
-                batches=len(loader),
+                loader=loader,
+                val_loader=val_loader,
                 sampler=sampler,
                 clock=clock,
                 start=start,

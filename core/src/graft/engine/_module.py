@@ -25,6 +25,7 @@ from graft.engine._signals import Stopper
 from graft.engine._tally import Epoch, Tally, together
 from graft.engine._team import Team
 from graft.errors import TrainingError
+from graft.features.prefix import PrefixLoader, frozen_depth
 from graft.model import Model
 from graft.strategies import unfreeze
 from graft.strategies.anchor import Anchor
@@ -42,7 +43,8 @@ class Learner(lightning.LightningModule):
 
     Args:
         experiment: Its model's weights are changed in place.
-        batches: Training batches per epoch.
+        loader: The training batches.
+        val_loader: The validation batches; None when there are none.
         sampler: Is told the epoch.
         clock: How far training is.
         start: What to go on from, with its weights already in the model; None to begin.
@@ -58,7 +60,8 @@ class Learner(lightning.LightningModule):
         self,
         experiment: Experiment,
         *,
-        batches: int,
+        loader: PrefixLoader,
+        val_loader: PrefixLoader | None,
         sampler: EpochSampler | ShardedSampler,
         clock: Clock,
         start: TrainingState | None,
@@ -74,7 +77,8 @@ class Learner(lightning.LightningModule):
         self.model = experiment.model
         self.recipe = experiment.recipe
         self.strategy = experiment.recipe.strategy
-        self.batches = batches
+        self.batches = len(loader)
+        self.loaders = [one for one in (loader, val_loader) if one is not None]
         self.sampler = sampler
         self.clock = clock
         self.start = start
@@ -86,12 +90,13 @@ class Learner(lightning.LightningModule):
         self.team = team
         self.finished = start.epoch if start is not None else 0
         self.monitored: list[float | None] = list(start.monitored) if start is not None else []
-        self.steps = -(-batches // experiment.recipe.train.accumulate)
-        self.sampler.set_epoch(self.finished)
+        self.steps = -(-self.batches // experiment.recipe.train.accumulate)
         self._average: ModelEmaV3 | None = None
         self._last: tuple[int, Batch, Tensor] | None = None
         self._share = 0.0
         self._tally = Tally()
+        # Lightning begins the first pass before it says so.
+        self._begin_epoch()
 
     # --- what trains, and how fast ---------------------------------------------------------------------------------
 
@@ -140,9 +145,15 @@ class Learner(lightning.LightningModule):
         """Begin an epoch."""
         self._tally = Tally()
         # After Lightning, which counts the epochs since it was started, not those since the run began.
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
         self.sampler.set_epoch(self.finished)
         self.model.train()
         self.freeze_units()
+        depth = frozen_depth(self.model)
+        for loader in self.loaders:
+            loader.begin_at(depth)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Make the batch's random draws and learning rates a function of where it stands."""
@@ -198,11 +209,10 @@ class Learner(lightning.LightningModule):
         self.stopper.check()
         model = self.measured
         outputs = _in_float32(model(batch.images))
-        height, width = batch.images.shape[-2:]
         self._tally.add_validation(
             total(model.head.loss(outputs, batch.targets)),
             len(batch),
-            model.head.decode(outputs, [(height, width)] * len(batch)),
+            model.head.decode(outputs, [batch.image_size] * len(batch)),
         )
 
     def on_train_epoch_end(self) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils.data import DataLoader
 
 from graft.backbones.load import LoadedBackbone, build_backbone
 from graft.console import Console
-from graft.data.dataset import Batch, EpochSampler, ImageDataset, make_loader
+from graft.data.augment import keeps_targets
+from graft.data.dataset import EpochSampler, ImageDataset
 from graft.data.prepare import prepare, read
 from graft.data.samples import PreparedData, Sample
 from graft.data.shards import WHOLE, Shard, ShardedSampler
@@ -23,9 +23,10 @@ from graft.errors import DataError, Problem, RecipeError, did_you_mean
 from graft.evaluation.build import build_metrics
 from graft.evaluation.evaluate import evaluate
 from graft.evaluation.metrics import Metric
+from graft.features.prefix import Prefixing, PrefixLoader
 from graft.model import Model
 from graft.plugins import Plugins
-from graft.recipe.schema import Data, Recipe
+from graft.recipe.schema import Data, Recipe, cache_bytes
 from graft.runs.devices import pick_device
 from graft.strategies.checks import check_strategy
 from graft.strategies.sampling import expected_repeats
@@ -106,16 +107,37 @@ class Experiment:
         strata = self.task.strata(self.prepared.catalogue)
         return [strata[index] for index in self.prepared.split["train"]]
 
-    def train_loader(self) -> tuple[DataLoader[Batch], EpochSampler | ShardedSampler]:
-        """Return the augmented, shuffled training data, and the sampler that is told the epoch."""
+    def prefixing(self, warn: Callable[[str], None]) -> Prefixing | None:
+        """Return how a frozen beginning of the network is calculated once; None where it is to be done every time."""
+        cache, speed = self.recipe.cache, self.recipe.speed
+        if not cache.views:
+            return None
+        return Prefixing(
+            model=self.model,
+            digests=self.prepared.digests,
+            views=cache.views,
+            limit=cache_bytes(cache.limit),
+            precision=self.precision,
+            details={"channels_last": speed.channels_last, "compile": speed.compile},
+            warn=warn,
+        )
+
+    def train_loader(self, prefixing: Prefixing | None = None) -> tuple[PrefixLoader, EpochSampler | ShardedSampler]:
+        """Return the augmented, shuffled training data, and the sampler that is told the epoch.
+
+        A frozen beginning is not calculated ahead where images are cut and pasted, or where targets change with them.
+        """
         seed = self.recipe.train.seed
         preset = self.plugins.target(self.resolved.augment)
+        augmentation = preset(size=self.store.preprocess.size, options=self.resolved.augment_options)
+        if self.recipe.strategy.regularise.cutmix or not keeps_targets(augmentation):
+            prefixing = None
         dataset = ImageDataset(
             self.samples("train"),
             self.targets_of("train"),
             store=self.store,
             task_collate=self.task.collate,
-            augmentation=preset(size=self.store.preprocess.size, options=self.resolved.augment_options),
+            augmentation=augmentation,
             seed=seed,
         )
         repeats = expected_repeats(self.strata(), self.recipe.strategy.regularise.sampling)
@@ -123,30 +145,39 @@ class Experiment:
         # A last batch of few samples would weigh as much as a whole one; one sample alone has no batch statistics.
         drop_last = len(sampler) >= self.batch * self.shard.count
         if self.shard.count == 1:
-            return self._loader(dataset, sampler, drop_last=drop_last), sampler
+            return self._loader(dataset, sampler, prefixing, drop_last=drop_last), sampler
         share = ShardedSampler(sampler, self.shard, batch=self.batch if drop_last else None)
-        return self._loader(dataset, share, drop_last=drop_last), share
+        return self._loader(dataset, share, prefixing, drop_last=drop_last), share
 
-    def loader(self, split: str, *, shared: bool = False) -> DataLoader[Batch]:
+    def loader(self, split: str, *, shared: bool = False, prefixing: Prefixing | None = None) -> PrefixLoader:
         """Return a split's data in order, as evaluation and prediction see it; or, `shared`, this process's share."""
         dataset = ImageDataset(
             self.samples(split), self.targets_of(split), store=self.store, task_collate=self.task.collate
         )
         sampler = EpochSampler(len(dataset), seed=0, shuffle=False)
-        if not shared or self.shard.count == 1:
-            return self._loader(dataset, sampler, drop_last=False)
-        return self._loader(dataset, ShardedSampler(sampler, self.shard, batch=None), drop_last=False)
+        share = sampler if not shared or self.shard.count == 1 else ShardedSampler(sampler, self.shard, batch=None)
+        return self._loader(dataset, share, prefixing, drop_last=False)
 
     def _loader(
-        self, dataset: ImageDataset, sampler: EpochSampler | ShardedSampler, *, drop_last: bool
-    ) -> DataLoader[Batch]:
-        return make_loader(
+        self,
+        dataset: ImageDataset,
+        sampler: EpochSampler | ShardedSampler,
+        prefixing: Prefixing | None,
+        *,
+        drop_last: bool,
+    ) -> PrefixLoader:
+        owner = self.plugins.owner(self.resolved.augment)
+        options = self.resolved.augment_options.model_dump_json()
+        augmentation = f"{owner.name} {owner.version} {self.resolved.augment.name} {options}"
+        return PrefixLoader(
             dataset,
             sampler,
             batch=self.batch,
-            workers=self.workers,
             drop_last=drop_last,
+            workers=self.workers,
             pin_memory=self.device == "cuda",
+            augmentation=augmentation if dataset.augmentation is not None else "",
+            prefixing=prefixing,
         )
 
 

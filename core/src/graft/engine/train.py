@@ -132,7 +132,8 @@ def _two_batches(experiment: Experiment) -> Experiment:
     split = experiment.prepared.split
     few = {"train": split["train"][: 2 * batch], "val": split["val"][:batch], "test": ()}
     train = experiment.recipe.train.model_copy(update={"epochs": 1, "budget": None})
-    recipe = experiment.recipe.model_copy(update={"train": train})
+    cache = experiment.recipe.cache.model_copy(update={"limit": "0"})
+    recipe = experiment.recipe.model_copy(update={"train": train, "cache": cache})
     return replace(
         experiment,
         prepared=replace(experiment.prepared, split=few),

@@ -53,6 +53,30 @@ def budget_seconds(text: str) -> int:
     return total
 
 
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(GB|MB)|0")
+
+
+def cache_bytes(text: str) -> int:
+    """Return the bytes in a size such as `500MB`, `4GB` or `0`.
+
+    Raises:
+        ValueError: When `text` is none.
+    """
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"'{text}' is no size; write it as in 500MB, 4GB or 0")
+    return int(float(found[1] or 0) * {"GB": 10**9, "MB": 10**6, None: 0}[found[2]])
+
+
+def _checked_size(text: str) -> str:
+    cache_bytes(text)
+    return text
+
+
+Size = Annotated[str, AfterValidator(_checked_size)]
+"""A size on disk, as `cache_bytes` reads it."""
+
+
 def _checked_budget(text: str) -> str:
     budget_seconds(text)
     return text
@@ -271,6 +295,18 @@ class Speed(Options):
     """Whether torch.compile translates the network first, which takes a minute and pays in long runs."""
 
 
+class Cache(Options):
+    """What is frozen is calculated once for each image, and kept in `$GRAFT_HOME/features` for this run and others."""
+
+    views: Annotated[int, Field(ge=0)] = 4
+    """While the network begins with frozen stages, an image has this many augmented views, which the epochs visit in
+    turn, and each is calculated once; mixup then blends what the frozen stages give. 0 draws a new view in every epoch
+    and caches nothing."""
+    limit: Size = "4GB"
+    """Largest size of the whole cache, as in `500MB` or `4GB`; what does not fit is calculated each time. 0 keeps
+    nothing; the result is the same."""
+
+
 class Evaluation(Options):
     """What is measured after training."""
 
@@ -301,6 +337,8 @@ class Recipe(Options):
     """The training loop."""
     speed: Annotated[Speed, Shorthand("mode")] = Speed()
     """How the same calculation is carried out: `auto`, or a table."""
+    cache: Cache = Cache()
+    """What is frozen is calculated once."""
     evaluation: Evaluation = Evaluation()
     """What is measured after training."""
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from graft.model import Activations
+
 
 class Mixed(NamedTuple):
     """Images that are partly others of the same batch.
@@ -18,25 +20,26 @@ class Mixed(NamedTuple):
     in the same way; and it exists for every loss.
 
     Args:
-        images: `(B, C, H, W)`.
+        images: `(B, C, H, W)`, or activations.
         order: `(B,)` int64 on the CPU: with which image each one is mixed.
         share: What is left of each image itself, 0…1.
     """
 
-    images: Tensor
+    images: Tensor | Activations
     order: Tensor
     share: float
 
 
-def mix(images: Tensor, *, mixup: float, cutmix: float) -> Mixed:
+def mix(images: Tensor | Activations, *, mixup: float, cutmix: float) -> Mixed:
     """Return a batch mixed by mixup (Zhang et al. 2018) or cutmix (Yun et al. 2019); with both, by each half the time.
 
     One share is drawn for the batch, from Beta(mixup, mixup) or Beta(cutmix, cutmix). All draws are from torch's global
-    generator on the CPU, so that they are the same on every device and nothing waits for one.
+    generator on the CPU, so that they are the same on every device and nothing waits for one. Of activations it is
+    these that are blended (manifold mixup, Verma et al. 2019): where they begin is where the frozen pieces end.
 
     Args:
         images: `(B, C, H, W)` on any device, uint8 0…255 or float 0…1; they are not changed. Mixup gives float 0…1,
-            cutmix what it got.
+            cutmix what it got. Activations have no cutmix.
         mixup: The parameter of mixup's distribution; 0 is never.
         cutmix: The parameter of cutmix's distribution; 0 is never.
 
@@ -47,8 +50,12 @@ def mix(images: Tensor, *, mixup: float, cutmix: float) -> Mixed:
         raise ValueError("neither mixup nor cutmix")
     order = torch.randperm(len(images))
     if cutmix and (not mixup or torch.rand(()) < 0.5):
+        if isinstance(images, Activations):
+            raise ValueError("activations cannot be cut and pasted")
         return _cutmix(images, order, _draw_share(cutmix))
     share = _draw_share(mixup)
+    if isinstance(images, Activations):
+        return Mixed(images.mapped(lambda part: torch.lerp(part[order], part, share)), order, share)
     own = images / 255 if images.dtype == torch.uint8 else images
     return Mixed(torch.lerp(own[order], own, share), order, share)
 

@@ -1,0 +1,204 @@
+"""Batches of what a network's frozen beginning gives, which is calculated once for each image and view.
+
+A frozen piece's output for an image never changes. So while a network begins with frozen pieces, the batches of an
+epoch hold their outputs (`Activations`) in place of images, and images are loaded for what the cache does not have
+alone. What is missing is calculated in full batches, in the order in which it is needed: the last bits of an image's
+outputs may depend on how many images are calculated with it, so that number must not depend on what is cached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Sampler
+
+from graft.data.augment import varies
+from graft.data.dataset import Batch, ImageDataset, Key, draw_seed, make_loader
+from graft.features.fingerprint import key_of, space_of
+from graft.features.store import Row, RowStore
+from graft.model import Activations, Model
+
+if TYPE_CHECKING:
+    from graft.data.dataset import EpochSampler
+    from graft.data.shards import ShardedSampler
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def frozen_depth(model: Model) -> int:
+    """Return how many pieces `model` begins with that neither learn nor depend on the batch, as it is set now."""
+    for depth, piece in enumerate(model.pieces()):
+        learns = any(parameter.requires_grad for parameter in piece.parameters())
+        if learns or any(module.training for module in piece.modules()):
+            return depth
+    return model.depth
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prefixing:
+    """How the outputs of a frozen beginning are calculated and kept.
+
+    Args:
+        model: Its first pieces calculate, on the device that it is on.
+        digests: SHA-256 of each image file, by sample id.
+        views: How many draws of the augmentation an image has while something is frozen, at least 1.
+        limit: Largest size of the cache in bytes; 0 keeps nothing, and gives the same.
+        precision: `fp32`, `bf16` or `fp16`: as training calculates.
+        details: What else changes a bit of the outputs, in plain values.
+        warn: Is told what went wrong with the cache.
+    """
+
+    model: Model
+    digests: Mapping[str, str]
+    views: int
+    limit: int
+    precision: str
+    details: Mapping[str, Any]
+    warn: Callable[[str], None]
+
+
+class PrefixLoader:
+    """The batches of one split: of images, or of what the network's frozen beginning gives for them.
+
+    Args:
+        dataset: The split's images.
+        sampler: Gives the keys of an epoch.
+        batch: Samples per batch.
+        drop_last: Whether a last batch that is not full is left out.
+        workers: Processes that load images.
+        pin_memory: Whether images lie in page-locked memory, for a GPU.
+        augmentation: What the dataset's augmentation is, in words that differ where it does.
+        prefixing: How a frozen beginning is calculated; None always gives images.
+    """
+
+    def __init__(
+        self,
+        dataset: ImageDataset,
+        sampler: EpochSampler | ShardedSampler,
+        *,
+        batch: int,
+        drop_last: bool,
+        workers: int,
+        pin_memory: bool,
+        augmentation: str = "",
+        prefixing: Prefixing | None = None,
+    ) -> None:
+        self.dataset = dataset
+        self._order = sampler
+        self.batch = batch
+        self.drop_last = drop_last
+        self.augmentation = augmentation
+        self.prefixing = prefixing
+        self.depth = 0
+        self._store: RowStore | None = None
+        self._wanted = _Wanted()
+        self._full = max(1, min(batch, len(sampler)))
+        self._images = make_loader(
+            dataset, self._wanted, batch=self._full, workers=workers, drop_last=False, pin_memory=pin_memory
+        )
+
+    def __len__(self) -> int:
+        n = len(self._order)
+        return n // self.batch if self.drop_last else -(-n // self.batch)
+
+    def begin_at(self, depth: int) -> None:
+        """Give what the first `depth` pieces give, from the next pass on; 0 gives images.
+
+        While it is not 0, the epochs take turns in the views.
+        """
+        depth = depth if self.prefixing is not None else 0
+        if depth != self.depth:
+            self.depth, self._store = depth, None
+
+    def __iter__(self) -> Iterator[Batch]:
+        keys = list(self._order)
+        if self.drop_last:
+            keys = keys[: len(self) * self.batch]
+        if not self.depth or self.prefixing is None:
+            self._wanted.keys = keys
+            yield from self._images
+            return
+        if self._store is None:
+            self._store = self._opened(self.prefixing)
+        try:
+            yield from self._of_rows(keys, self._store, self.prefixing)
+        finally:
+            self._store.flush()
+
+    def _of_rows(self, keys: Sequence[Key], store: RowStore, prefixing: Prefixing) -> Iterator[Batch]:
+        keys = [(epoch % prefixing.views, index, again) for epoch, index, again in keys]
+        names = [self._name(key, prefixing) for key in keys]
+        missing = [(key, name) for key, name in zip(keys, names, strict=True) if name not in store]
+        self._wanted.keys = [key for key, _ in missing]
+        images = iter(self._images) if missing else iter(())
+        missing_names = iter([name for _, name in missing])
+        fresh: dict[bytes, Row] = {}
+        for start in range(0, len(keys), self.batch):
+            wanted = names[start : start + self.batch]
+            while any(name not in fresh and name not in store for name in wanted):
+                for row, name in zip(self._calculated(next(images).images, prefixing), missing_names, strict=False):
+                    fresh[name] = row
+                    store.put(name, row)
+            rows = [fresh.pop(name) if name in fresh else store[name] for name in wanted]
+            yield self._assembled(keys[start : start + self.batch], rows)
+
+    def _calculated(self, images: Any, prefixing: Prefixing) -> list[Row]:
+        """Return the rows of loaded images, calculated among as many as in every other batch."""
+        model = prefixing.model
+        device = model.mean.device
+        n = len(images)
+        if n < self._full:
+            images = torch.cat([images, images[-1:].expand(self._full - n, *images.shape[1:])])
+        kind = _AUTOCAST.get(prefixing.precision)
+        with torch.no_grad(), torch.autocast(device.type, kind, enabled=kind is not None):
+            parts = model.prefix(images.to(device, non_blocking=True), self.depth)
+        on_cpu: list[Tensor] = [part[:n].cpu() for part in parts]
+        return list(zip(*on_cpu, strict=True))
+
+    def _assembled(self, keys: Sequence[Key], rows: Sequence[Row]) -> Batch:
+        parts = tuple(torch.stack(part) for part in zip(*rows, strict=True))
+        indices = [index for _, index, _ in keys]
+        return Batch(
+            images=Activations(parts, start=self.depth, image_size=self.dataset.store.preprocess.size),
+            targets=self.dataset.task_collate([self.dataset.targets[index] for index in indices]),
+            indices=torch.tensor(indices, dtype=torch.int64),
+        )
+
+    def _name(self, key: Key, prefixing: Prefixing) -> bytes:
+        view, index, again = key
+        sample, augmentation = self.dataset.samples[index], self.dataset.augmentation
+        words = self.augmentation
+        if augmentation is not None and varies(augmentation):
+            words = f"{words} {draw_seed(self.dataset.seed, view, sample.id, again)}"
+        return key_of(prefixing.digests[sample.id], words)
+
+    def _opened(self, prefixing: Prefixing) -> RowStore:
+        model = prefixing.model
+        stages = [stage.name for stage in model.backbone.info.stages]
+        space, about = space_of(
+            *model.pieces()[: self.depth],
+            gives="embedding" if self.depth > len(stages) else f"{model.needs} up to {stages[self.depth - 1]}",
+            preprocess=model.backbone.preprocess,
+            device=model.mean.device.type,
+            precision=prefixing.precision,
+            among=self._full,
+            **prefixing.details,
+        )
+        return RowStore(space, about=about, limit=prefixing.limit, warn=prefixing.warn)
+
+
+class _Wanted(Sampler[Key]):
+    """The keys of the images that a pass needs."""
+
+    def __init__(self) -> None:
+        self.keys: list[Key] = []
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self.keys)
