@@ -82,6 +82,27 @@ def test_build_backbone__file(suffix: str, network: Any, file: Path) -> None:
     assert loaded.report.matched == len(loaded.backbone.state_dict())
 
 
+def test_build_backbone__classifier_on_the_embedding_is_the_whole_network(network: Any, file: Path) -> None:
+    loaded = build(kind=f"timm:{ARCH}", weights=str(file))
+    assert loaded.classifier is not None
+    weight, bias = loaded.classifier
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(torch.nn.functional.linear(loaded.backbone.eval().embed(x), weight, bias), network(x))
+
+
+def test_build_backbone__no_classifier_on_the_embedding(file: Path, tmp_path: Path) -> None:
+    assert build(kind=f"timm:{ARCH}", weights=str(file), upto="stage3").classifier is None
+    assert build(kind=f"timm:{ARCH}", weights="none").classifier is None
+    assert build().classifier is None
+    state = {
+        f"backbone.{name}": t for name, t in build(kind=f"timm:{ARCH}", weights="none").backbone.state_dict().items()
+    }
+    head = {"head.weight": torch.zeros(3, 1024), "head.bias": torch.zeros(3)}
+    save_file({**state, **head}, tmp_path / "bundle.safetensors")
+    assert build(kind=f"timm:{ARCH}", weights=str(tmp_path / "bundle.safetensors")).classifier is None
+
+
 def test_build_backbone__own_bundle(network: Any, file: Path, tmp_path: Path) -> None:
     backbone = build(kind=ARCH, weights=str(file)).backbone
     bundle = {f"backbone.{name}": tensor for name, tensor in backbone.state_dict().items()}

@@ -114,6 +114,7 @@ def test_build__refusals_say_why(source: TorchvisionSource) -> None:
 def test_pretrained__what_torchvision_records(source: TorchvisionSource) -> None:
     info = source.pretrained("resnet50.IMAGENET1K_V1")
     assert info is not None
+    assert info.top1 == pytest.approx(0.7613)
     assert info.name == "resnet50.IMAGENET1K_V1"
     assert info.origin == "https://download.pytorch.org/models/resnet50-0676ba61.pth"
     assert info.licence is None

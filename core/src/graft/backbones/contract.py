@@ -137,12 +137,15 @@ class WeightsInfo:
         licence: As the library records it (`apache-2.0`, `cc-by-nc-4.0`); None when it does not say.
         origin: Where it comes from: a hub id, an address, a file.
         preprocess: What it was trained with.
+        top1: Share of ImageNet-1K's validation images that the whole network names right, in 0 … 1, as the library
+            publishes it; None when it does not say.
     """
 
     name: str
     licence: str | None
     origin: str
     preprocess: Preprocess
+    top1: float | None = None
 
 
 def no_blocks_to_skip(what: str) -> RecipeError:

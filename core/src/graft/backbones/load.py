@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
@@ -38,6 +38,8 @@ class LoadedBackbone:
         arch: Name of the architecture in the source.
         weights: What is known of the weights; None for random ones.
         report: What became of each tensor; None for random weights.
+        classifier: Weight `(S, D)` and bias `(S,)` of the weights' own classifier of S classes, where it is one linear
+            layer on the embedding: `softmax(embedding @ weight.T + bias)` are its probabilities.
     """
 
     backbone: Backbone
@@ -45,6 +47,7 @@ class LoadedBackbone:
     arch: str
     weights: WeightsInfo | None
     report: LoadReport | None
+    classifier: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,15 +81,20 @@ def build_backbone(section: Section, *, plugins: Plugins, stochastic_depth: floa
         backbone = _cut(backbone, section.upto, f"{spec.name}:{arch}")
     if weights is not None:
         backbone.preprocess = adapt_preprocess(weights.info.preprocess, section.channels)
-    report = None
+    report = classifier = None
     if weights is not None:
         state = unwrapped(weights.state)
         ours = any(name.startswith("stages.") for name in state)
+        if not ours:
+            state = source.convert(arch, dict(state))
+        layers = ("head",) if ours else source.classifier(arch)
+        if not ours and section.upto is None:
+            classifier = _linear(state, layers, backbone.info.embed_dim)
         report = load_into(
             backbone,
-            state if ours else source.convert(arch, dict(state)),
+            state,
             whole=whole,
-            classifier=("head",) if ours else source.classifier(arch),
+            classifier=layers,
             trained=weights.info.preprocess,
             what=f"{weights.info.name} for {spec.name}:{arch}",
         )
@@ -94,8 +102,24 @@ def build_backbone(section: Section, *, plugins: Plugins, stochastic_depth: floa
         backbone.preprocess = replace(backbone.preprocess, size=(section.size, section.size))
         _try(backbone, section.size, f"{spec.name}:{arch}")
     return LoadedBackbone(
-        backbone=backbone, source=spec.name, arch=arch, weights=weights.info if weights else None, report=report
+        backbone=backbone,
+        source=spec.name,
+        arch=arch,
+        weights=weights.info if weights else None,
+        report=report,
+        classifier=classifier,
     )
+
+
+def _linear(state: Mapping[str, Tensor], layers: Sequence[str], embed_dim: int) -> tuple[Tensor, Tensor] | None:
+    """Return weight and bias of the one layer of `layers` that is linear on the embedding, in float32."""
+    pairs = [(state.get(f"{layer}.weight"), state.get(f"{layer}.bias")) for layer in layers]
+    found = [
+        (weight.float(), bias.float())
+        for weight, bias in pairs
+        if weight is not None and bias is not None and weight.shape == (len(bias), embed_dim)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _build(source: BackboneSource, arch: str, channels: int, stochastic_depth: float, what: str) -> Backbone:

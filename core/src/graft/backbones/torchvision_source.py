@@ -108,6 +108,7 @@ class TorchvisionSource:
             licence=weights.meta.get("license"),
             origin=weights.url,
             preprocess=_preprocess(weights),
+            top1=_top1(weights),
         )
 
     def tagged(self, arch: str) -> Sequence[str]:
@@ -226,6 +227,11 @@ def _weights(arch: str) -> Any:
             fix=f"one of {', '.join(f'{name}.{t}' for t in offered.__members__)}",
         )
     return offered[tag]
+
+
+def _top1(weights: Any) -> float | None:
+    percent = weights.meta.get("_metrics", {}).get("ImageNet-1K", {}).get("acc@1")
+    return None if percent is None else float(percent) / 100
 
 
 def _preprocess(weights: Any) -> Preprocess:
