@@ -124,10 +124,7 @@ class PrefixLoader:
             return
         if self._store is None:
             self._store = self._opened(self.prefixing)
-        try:
-            yield from self._of_rows(keys, self._store, self.prefixing)
-        finally:
-            self._store.flush()
+        yield from self._of_rows(keys, self._store, self.prefixing)
 
     def _of_rows(self, keys: Sequence[Key], store: RowStore, prefixing: Prefixing) -> Iterator[Batch]:
         keys = [(epoch % prefixing.views, index, again) for epoch, index, again in keys]
@@ -144,6 +141,8 @@ class PrefixLoader:
                     fresh[name] = row
                     store.put(name, row)
             rows = [fresh.pop(name) if name in fresh else store[name] for name in wanted]
+            if start + self.batch >= len(keys):
+                store.flush()  # nobody may come back after the last batch
             yield self._assembled(keys[start : start + self.batch], rows)
 
     def _calculated(self, images: Any, prefixing: Prefixing) -> list[Row]:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -73,8 +74,12 @@ def _checked_size(text: str) -> str:
     return text
 
 
-Size = Annotated[str, AfterValidator(_checked_size)]
-"""A size on disk, as `cache_bytes` reads it."""
+def _nothing_in_words(value: Any) -> Any:
+    return "0" if value == 0 and isinstance(value, int) else value
+
+
+Size = Annotated[str, BeforeValidator(_nothing_in_words), AfterValidator(_checked_size)]
+"""A size on disk, as `cache_bytes` reads it; nothing may be the number 0."""
 
 
 def _checked_budget(text: str) -> str:
