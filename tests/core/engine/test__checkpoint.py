@@ -92,7 +92,7 @@ def test_resume_from__needs_the_best_epoch_too(checkpoints: Checkpoints) -> None
 def test_resume_from__a_newer_format_is_refused(checkpoints: Checkpoints) -> None:
     checkpoints.save(state(1))
     manifest = checkpoints.folder / "epoch-0001" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 2'))
+    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 3'))
     with pytest.raises(RunError, match="newer"):
         checkpoints.resume_from(pytest.fail)
 
@@ -173,3 +173,73 @@ def test_weights_digest__sees_values_names_and_types() -> None:
     }
     assert len(digests) == 4
     assert weights_digest(dict(reversed(model.items()))) == weights_digest(replace(state(1)).model)
+
+
+INITIAL = {"frozen": torch.arange(1000.0), "learning": torch.zeros(5)}
+
+
+def trained(epoch: int, *, learning: float = 1.0, average: bool = False, frozen: float = 0.0) -> TrainingState:
+    model = {"frozen": INITIAL["frozen"] + frozen, "learning": torch.full((5,), learning)}
+    return TrainingState(
+        epoch=epoch,
+        monitored=[float(number) for number in range(epoch)],
+        model=model,
+        average={name: tensor.clone() for name, tensor in model.items()} if average else None,
+        optimizer={},
+    )
+
+
+@pytest.mark.parametrize("average", [False, True])
+def test_save__writes_what_never_changed_once(tmp_path: Path, average: bool) -> None:
+    written = []
+    for epoch in (1, 2, 3):
+        # A new object each time, as after a resume.
+        Checkpoints(tmp_path, INITIAL).save(trained(epoch, learning=float(epoch), average=average))
+        written.append((tmp_path / f"epoch-{epoch:04}" / "initial.safetensors").stat().st_ino)
+    assert len(set(written)) == 1
+    folder = tmp_path / "epoch-0003"
+    assert (folder / "state.pt").stat().st_size < (folder / "initial.safetensors").stat().st_size
+    assert b"frozen" not in (folder / "state.pt").read_bytes()
+
+    found = Checkpoints(tmp_path).resume_from(pytest.fail)
+    assert found is not None
+    wanted = trained(3, learning=3.0, average=average)
+    for got, expected in ((found.model, wanted.model), (found.average or {}, wanted.average or {})):
+        assert {name: tensor.tolist() for name, tensor in got.items()} == {
+            name: tensor.tolist() for name, tensor in expected.items()
+        }
+
+
+def test_save__writes_again_what_has_thawed(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, INITIAL)
+    checkpoints.save(trained(1))
+    checkpoints.save(trained(2, frozen=0.5, learning=0.0))  # what learnt is as in the beginning by chance
+    checkpoints.save(trained(3, frozen=0.5))
+
+    assert not (tmp_path / "epoch-0003" / "initial.safetensors").exists()
+    assert torch.equal(checkpoints.best().model["frozen"], INITIAL["frozen"] + 0.5)
+
+
+def test_save__has_no_need_of_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(*_: object) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr("os.link", link)
+    for epoch in (1, 2):
+        Checkpoints(tmp_path, INITIAL).save(trained(epoch))
+    assert torch.equal(Checkpoints(tmp_path).best().model["frozen"], INITIAL["frozen"])
+
+
+@pytest.mark.parametrize("damage", ["flip", "remove"])
+def test_resume_from__notices_damage_to_what_never_changed(tmp_path: Path, damage: str) -> None:
+    Checkpoints(tmp_path, INITIAL).save(trained(1))
+    file = tmp_path / "epoch-0001" / "initial.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    if damage == "remove":
+        file.unlink()
+    warnings: list[str] = []
+
+    assert Checkpoints(tmp_path).resume_from(warnings.append) is None
+    assert "epoch-0001" in warnings[0]

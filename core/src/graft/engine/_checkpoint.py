@@ -3,6 +3,9 @@
 `checkpoints/epoch-0003/` holds `state.pt` (tensors and plain values, read with `weights_only=True`) and, written last,
 `manifest.json`. It is prepared under another name, forced to the disk and renamed. `current.json` says which folder is
 the last and which the best; it is one file, so that the two can never disagree. All others are removed.
+
+Weights that are as they were before training, as frozen ones are, lie in `initial.safetensors`. It is written once:
+later folders have a link to the same file, so that an epoch of a head alone does not cost the disk a whole network.
 """
 
 from __future__ import annotations
@@ -10,21 +13,24 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save as as_safetensors
 from torch import Tensor
 
 from graft import atomic
 from graft.errors import RunError, WeightsError
-from graft.safeload import load_checkpoint
+from graft.safeload import load_checkpoint, load_state_dict
 
-FORMAT = 1
+FORMAT = 2
 _STATE = "state.pt"
+_INITIAL = "initial.safetensors"
 _MANIFEST = "manifest.json"
 _CURRENT = "current.json"
 
@@ -74,10 +80,12 @@ class Checkpoints:
 
     Args:
         folder: `checkpoints` in the run folder; it must exist.
+        initial: State dict of the model before training; None writes everything each time.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, initial: Mapping[str, Tensor] | None = None) -> None:
         self.folder = folder
+        self.initial = initial or {}
 
     def save(self, state: TrainingState) -> None:
         """Write `state` as the last checkpoint, and as the best one if it is; remove all but these two.
@@ -85,14 +93,17 @@ class Checkpoints:
         Raises:
             TrainingError: When it cannot be written; what was there is intact.
         """
+        same = self._unchanged(state)
         buffer = io.BytesIO()
-        torch.save(vars(state), buffer)
+        torch.save(vars(_without(state, same)), buffer)
         data = buffer.getvalue()
         name = _name(state.epoch)
         with atomic.writing_folder(self.folder / name, needs=len(data)) as folder:
             (folder / _STATE).write_bytes(data)
-            entry = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            manifest = {"format": FORMAT, "epoch": state.epoch, "files": {_STATE: entry}}
+            files = {_STATE: _entry(data)}
+            if same:
+                files[_INITIAL] = self._put_initial(same, folder)
+            manifest = {"format": FORMAT, "epoch": state.epoch, "initial": same, "files": files}
             (folder / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
         current = {"last": name, "best": _name(state.best_epoch)}
         atomic.write_text(self.folder / _CURRENT, json.dumps(current))
@@ -140,27 +151,56 @@ class Checkpoints:
             raise RunError(str(error), fix=f"graft resume {self.folder.parent}") from error
 
     def _load(self, name: str) -> TrainingState:
-        path = self._verify(name)
+        same = self._verify(name)
+        path = self.folder / name / _STATE
         try:
-            return TrainingState(**load_checkpoint(path))
+            state = TrainingState(**load_checkpoint(path))
+            return _with(state, load_state_dict(path.with_name(_INITIAL))) if same else state
         except (WeightsError, TypeError) as error:
             raise Corrupt(f"{path}: cannot be read ({error})") from error
 
-    def _verify(self, name: str) -> Path:
-        """Return the path of a checkpoint's state, which has the digest in its manifest."""
+    def _verify(self, name: str) -> list[str]:
+        """Compare a checkpoint's files with the digests in its manifest; return which weights are the initial ones."""
         folder = self.folder / name
         try:
-            manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
+            manifest = self._manifest(name)
             if manifest["format"] > FORMAT:
                 raise RunError(f"{folder}: made by a newer Graft", fix="pip install --upgrade graft-core")
-            expected = manifest["files"][_STATE]["sha256"]
-            with (folder / _STATE).open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            same = list(manifest.get("initial", ()))  # format 1 has none
+            for part in (_STATE, _INITIAL) if same else (_STATE,):
+                with (folder / part).open("rb") as file:
+                    found = hashlib.file_digest(file, "sha256").hexdigest()
+                if found != manifest["files"][part]["sha256"]:
+                    raise Corrupt(f"{folder / part}: damaged, its SHA-256 is not the one in {_MANIFEST}")
+            return same
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Corrupt(f"{folder}: incomplete or damaged ({error})") from error
-        if found != expected:
-            raise Corrupt(f"{folder / _STATE}: damaged, its SHA-256 is not the one in {_MANIFEST}")
-        return folder / _STATE
+
+    def _manifest(self, name: str) -> dict[str, Any]:
+        return dict(json.loads((self.folder / name / _MANIFEST).read_text("utf-8")))
+
+    def _unchanged(self, state: TrainingState) -> list[str]:
+        """Return the names of the weights that are as they were before training."""
+        states = [state.model] if state.average is None else [state.model, state.average]
+        return sorted(
+            name
+            for name, before in self.initial.items()
+            if all(name in each and torch.equal(each[name].cpu(), before.cpu()) for each in states)
+        )
+
+    def _put_initial(self, names: list[str], folder: Path) -> dict[str, Any]:
+        """Put the initial weights of these names into `folder`, as a link where the last checkpoint has the same."""
+        last = self._pointed("last")
+        try:
+            manifest = self._manifest(last or "")
+            if manifest["initial"] == names:
+                os.link(self.folder / str(last) / _INITIAL, folder / _INITIAL)
+                return dict(manifest["files"][_INITIAL])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # there is none, or the disk has no links
+        data = as_safetensors({name: self.initial[name].cpu().contiguous() for name in names})
+        (folder / _INITIAL).write_bytes(data)
+        return _entry(data)
 
     def _pointed(self, which: str) -> str | None:
         try:
@@ -169,6 +209,26 @@ class Checkpoints:
             return None
         # A name, never a path: a checkpoint is read from its own run alone.
         return name if isinstance(name, str) and Path(name).name == name else None
+
+
+def _entry(data: bytes) -> dict[str, Any]:
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _without(state: TrainingState, names: Collection[str]) -> TrainingState:
+    """Return a state without the weights of these names."""
+
+    def left(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: tensor for name, tensor in weights.items() if name not in gone}
+
+    gone = set(names)
+    return replace(state, model=left(state.model), average=None if state.average is None else left(state.average))
+
+
+def _with(state: TrainingState, weights: dict[str, Tensor]) -> TrainingState:
+    """Return a state that has these weights, too."""
+    average = None if state.average is None else {**state.average, **weights}
+    return replace(state, model={**state.model, **weights}, average=average)
 
 
 def _name(epoch: int) -> str:

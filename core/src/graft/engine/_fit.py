@@ -112,7 +112,7 @@ def _train(
     team: Team,
 ) -> None:
     train, strategy = experiment.recipe.train, experiment.recipe.strategy
-    recorder = Recorder(experiment, run, console, start) if team.leads else Unrecorded(start)
+    recorder = Recorder(experiment, run, console, start, pretrained) if team.leads else Unrecorded(start)
     finished = start.epoch if start is not None else 0
     try:
         if (finished >= train.epochs and ends is None) or out_of_patience(recorder.monitored, train.patience):
@@ -153,7 +153,11 @@ def _train(
                 team=team,
             )
             trainer = _trainer(experiment, run, epochs=epochs, scaler=scaler)
-            trainer.fit(learner, loader, val_loader)
+            try:
+                trainer.fit(learner, loader, val_loader)
+            finally:
+                for one in learner.loaders:
+                    one.close()
     finally:
         recorder.flush_log()
 

@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from graft.console import Console
 from graft.engine._checkpoint import Checkpoints, TrainingState
 from graft.engine._module import Learner
@@ -25,13 +27,21 @@ class Recorder:
         run: Where it is recorded.
         console: Says a line per epoch.
         start: Where training goes on from; None when it begins.
+        initial: State dict of the model before training.
     """
 
-    def __init__(self, experiment: Experiment, run: Run, console: Console, start: TrainingState | None) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        run: Run,
+        console: Console,
+        start: TrainingState | None,
+        initial: Mapping[str, Tensor],
+    ) -> None:
         self.experiment = experiment
         self.run = run
         self.console = console
-        self.checkpoints = Checkpoints(run.checkpoints)
+        self.checkpoints = Checkpoints(run.checkpoints, initial)
         self.monitored: list[float | None] = list(start.monitored) if start else []
         self._logged = 0
         # Epochs after the checkpoint were lost with the process and come again.

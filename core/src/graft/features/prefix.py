@@ -114,6 +114,13 @@ class PrefixLoader:
         if depth != self.depth:
             self.depth, self._store = depth, None
 
+    def close(self) -> None:
+        """End the processes that load images."""
+        running = getattr(self._images, "_iterator", None)
+        if running is not None:
+            # As Lightning does for loaders that it knows: torch itself waits until nobody refers to it.
+            running._shutdown_workers()
+
     def __iter__(self) -> Iterator[Batch]:
         keys = list(self._order)
         if self.drop_last:
