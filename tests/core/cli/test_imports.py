@@ -56,6 +56,7 @@ train = "photos"
         ("recipe", "check", "recipe.toml"),
         ("strategies", "list"),
         ("classify", "train", "--help"),
+        ("backbones", "rank", "--help"),
     ],
     ids=" ".join,
 )

@@ -12,6 +12,7 @@ import typer
 from graft.backbones import store
 from graft.backbones.licences import restriction
 from graft.backbones.names import architectures, find_architecture, sources
+from graft.cli import rank
 from graft.cli.session import JsonFlag, emit, refine
 from graft.cli.text import columns
 from graft.errors import PluginError, Problem, UserError, did_you_mean
@@ -22,7 +23,10 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 @app.callback()
 def group() -> None:
-    """List pretrained networks, look into one, import weights of your own."""
+    """List pretrained networks, look into one, import weights of your own, rank them for your images."""
+
+
+rank.register(app)
 
 
 @app.command("list")
