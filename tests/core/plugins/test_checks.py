@@ -68,3 +68,8 @@ def test_faults_of_returned__checks_what_one_kind_alone_has() -> None:
 def test_faults_of_returned__gives_every_fault() -> None:
     _, faults = faults_of_returned("graft_heads", [replace(HEAD, name="", target="x"), HEAD, HEAD, 3])
     assert len(faults) == 4
+
+
+def test_faults_of_returned__fitted_is_true_or_false() -> None:
+    assert "`fitted`" in faults_of_returned("graft_heads", [replace(HEAD, fitted="yes")])[1][0]  # type: ignore[arg-type]
+    assert faults_of_returned("graft_heads", [replace(HEAD, fitted=True)])[1] == []

@@ -27,7 +27,7 @@ from graft.plugins.loading import LoadedPlugin, load
 from graft.preprocess import Preprocess
 from graft.recipe import Options
 from graft.runs.folder import Run
-from graft.tasks import Features, Head, Task
+from graft.tasks import Features, FittedHead, Head, Task
 
 Train = Callable[..., Run]
 
@@ -46,6 +46,9 @@ TASK = TaskSpec(
 CONTRIBUTIONS = (
     TASK,
     HeadSpec(name="plain", summary="Linear.", target="shades:Plain", tasks=("shades",), needs="embedding"),
+    HeadSpec(
+        name="nearest", summary="Nearest.", target="shades:Nearest", tasks=("shades",), needs="embedding", fitted=True
+    ),
     MetricSpec(name="hits", summary="Share of hits.", target="shades:Hits", tasks=("shades",)),
     BackboneSpec(name="shades", summary="Tiny.", target="shades:Source", index="shades:index.txt"),
 )
@@ -131,6 +134,28 @@ class Plain(Head):
 
     def exported(self, outputs: Any) -> dict[str, Tensor]:
         return {"scores": outputs.softmax(1)}
+
+
+class Nearest(FittedHead):
+    """The shade of the training picture that is nearest: it keeps all of them, so the data decides its shapes."""
+
+    def __init__(self, *, info: BackboneInfo, classes: Sequence[str], options: Any, task: Task) -> None:
+        super().__init__(info=info, classes=classes, options=options, task=task)
+        self.register_buffer("kept", torch.zeros(1, info.embed_dim))
+        self.register_buffer("shades", torch.zeros(1, len(classes)))
+
+    def fit(
+        self, descriptions: NDArray[np.float32], targets: Sequence[Any], *, seed: int, groups: Sequence[str] | None
+    ) -> dict[str, Any]:
+        self.kept = torch.from_numpy(descriptions)
+        self.shades = torch.eye(self.shades.shape[1])[torch.tensor(targets)]
+        return {"pictures": len(targets)}
+
+    def answer(self, descriptions: Tensor) -> Tensor:
+        nearest = torch.cdist(descriptions, self.kept).argmin(dim=1)
+        return 5 * self.shades[nearest]
+
+    loss, decode, exported = Plain.loss, Plain.decode, Plain.exported
 
 
 class Shades(Task):

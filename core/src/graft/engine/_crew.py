@@ -66,6 +66,9 @@ class Crew:
             experiment = _as_launched(experiment, self.place)
         if count == 1:
             return experiment
+        if experiment.resolved.head.fitted:
+            problem = Problem("head.kind", f"'{experiment.resolved.head.name}' is fitted at once, by one process")
+            raise RecipeError(f"{count} processes cannot train this together", problems=[problem], fix="start one")
         if self.place is None and (found := _devices(experiment.device)) < count:
             problem = Problem("train.devices", f"{count} of the kind '{experiment.device}', and there is {found}")
             raise RecipeError("The recipe asks for more devices than this machine has", problems=[problem])

@@ -13,6 +13,7 @@ from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
 
 from graft.console import Console
+from graft.engine._at_once import fit_at_once
 from graft.engine._batch import out_of_memory
 from graft.engine._budget import measuring_seconds
 from graft.engine._checkpoint import Checkpoints, TrainingState
@@ -111,6 +112,9 @@ def _train(
     stopper: Stopper,
     team: Team,
 ) -> None:
+    if experiment.resolved.head.fitted:
+        fit_at_once(experiment, run, start=start, console=console, stopper=stopper)
+        return
     train, strategy = experiment.recipe.train, experiment.recipe.strategy
     recorder = Recorder(experiment, run, console, start, pretrained) if team.leads else Unrecorded(start)
     finished = start.epoch if start is not None else 0

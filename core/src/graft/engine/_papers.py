@@ -19,7 +19,17 @@ from graft.engine._setup import Experiment
 from graft.errors import DataError, RunError
 from graft.runs.folder import Run
 
-_PACKAGES = ("graft-core", "torch", "torchvision", "timm", "lightning", "albumentations", "numpy", "pillow")
+_PACKAGES = (
+    "graft-core",
+    "torch",
+    "torchvision",
+    "timm",
+    "lightning",
+    "albumentations",
+    "numpy",
+    "pillow",
+    "scikit-learn",
+)
 
 
 def papers(experiment: Experiment) -> dict[str, str]:

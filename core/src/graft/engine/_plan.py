@@ -36,6 +36,9 @@ def _model(experiment: Experiment) -> str:
 
 def _plan(experiment: Experiment) -> str:
     recipe, strategy = experiment.recipe, experiment.recipe.strategy
+    if experiment.resolved.head.fitted:
+        images = f"{len(experiment.prepared.split['train'])} images, described once in batches of {recipe.train.batch}"
+        return f"fit {experiment.resolved.head.name} at once to {images} · {experiment.device}, {experiment.precision}"
     parts = units(experiment.model)
     phases = unfreeze.phases(strategy.unfreeze, list(parts), recipe.train.epochs)
     frozen = phases[0][1]

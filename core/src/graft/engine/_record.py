@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from graft.console import Console
 from graft.engine._checkpoint import Checkpoints, TrainingState
-from graft.engine._module import Learner
 from graft.engine._setup import Experiment
 from graft.engine._tally import Epoch
 from graft.evaluation.evaluate import evaluate
 from graft.evaluation.metrics import Value
 from graft.runs.folder import Run
+
+
+class Trained(Protocol):
+    """What an epoch leaves behind."""
+
+    def state(self, monitored: list[float | None]) -> TrainingState:
+        """Return where training stands, for a checkpoint, given the monitored value after each epoch."""
 
 
 class Recorder:
@@ -48,7 +54,7 @@ class Recorder:
         kept = [row for row in run.history if row["epoch"] <= len(self.monitored)]
         run.write("metrics.jsonl", "".join(f"{json.dumps(row)}\n" for row in kept))
 
-    def finish_epoch(self, epoch: Epoch, learner: Learner) -> bool:
+    def finish_epoch(self, epoch: Epoch, learner: Trained) -> bool:
         """Record an epoch; return whether training should stop early.
 
         Raises:
@@ -85,7 +91,8 @@ class Recorder:
         if value is not None:
             best = max(known for known in (*self.monitored, value) if known is not None)
             parts.append(f"val {self.experiment.monitor} {value:.3f} (best {best:.3f})")
-        parts.append(f"lr {epoch.rates['head']:.1e}")
+        if "head" in epoch.rates:
+            parts.append(f"lr {epoch.rates['head']:.1e}")
         parts.append(f"{epoch.seconds:.0f} s" if epoch.seconds >= 1 else f"{epoch.seconds:.1f} s")
         if epoch.number == 1 and total > 1 and not timed:
             parts.append(f"about {duration(epoch.seconds * (total - 1))} left")
@@ -102,7 +109,7 @@ class Unrecorded:
     def __init__(self, start: TrainingState | None) -> None:
         self.monitored: list[float | None] = list(start.monitored) if start else []
 
-    def finish_epoch(self, epoch: Epoch, learner: Learner) -> bool:
+    def finish_epoch(self, epoch: Epoch, learner: Trained) -> bool:
         """Return False: stopping is the other's decision."""
         return False
 

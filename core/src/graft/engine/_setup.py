@@ -31,6 +31,7 @@ from graft.runs.devices import pick_device
 from graft.strategies.checks import check_strategy
 from graft.strategies.sampling import expected_repeats
 from graft.tasks.contract import Task
+from graft.tasks.fitted import check_fitted
 
 if TYPE_CHECKING:
     from graft.recipe import ResolvedRecipe
@@ -191,7 +192,8 @@ def set_up(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> E
     resolved = _with_absolute_paths(resolved)
     recipe = resolved.recipe
     device = pick_device(recipe.train.device).type
-    precision = _choose_precision(recipe, device)
+    # A head that is fitted at once shall see the numbers that prediction gives.
+    precision = _choose_precision(recipe, device, fitted=resolved.head.fitted)
     catalogue = read(
         recipe.data,
         takes=resolved.task.takes,
@@ -208,6 +210,7 @@ def set_up(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> E
     head = plugins.target(resolved.head)(
         info=backbone.info, classes=catalogue.classes, options=resolved.head_options, task=task
     )
+    check_fitted(resolved.head, head)
     model = Model(backbone, head, resolved.head.needs)
     check_strategy(recipe, model, pretrained=loaded.weights is not None, precision=precision)
     store = PixelStore(backbone.preprocess, max_pixels=recipe.data.max_pixels, cache_mb=recipe.data.cache_mb)
@@ -233,8 +236,8 @@ def set_up(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> E
     return experiment
 
 
-def _choose_precision(recipe: Recipe, device: str) -> str:
-    wanted = recipe.train.precision
+def _choose_precision(recipe: Recipe, device: str, *, fitted: bool) -> str:
+    wanted = recipe.train.precision if not fitted else "fp32"
     if wanted == "auto":
         return "bf16" if device == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
     if wanted == "fp16" and device != "cuda":

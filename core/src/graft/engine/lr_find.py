@@ -66,6 +66,9 @@ def find_learning_rate(resolved: ResolvedRecipe, *, plugins: Plugins, steps: int
         TrainingError: When the memory does not suffice.
         InterruptedRun: On Ctrl-C or SIGTERM.
     """
+    if resolved.head.fitted:
+        problem = Problem("head.kind", f"'{resolved.head.name}' is fitted at once, without steps or rates")
+        raise RecipeError("There is no rate to find", problems=[problem], fix="choose a head that learns by steps")
     with undisturbed(), stoppable() as stopper, nothing_written():
         experiment = set_up(resolved, plugins=plugins, console=console)
         experiment = make_choices(experiment, ends=deadline(experiment, began=time.monotonic()), console=console)

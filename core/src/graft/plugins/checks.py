@@ -64,6 +64,8 @@ def _faults(spec: Contribution) -> Iterator[str]:
             yield f"`index` is {value!r}: write 'package:file'"
         elif name == "needs" and value not in ("embedding", "pyramid"):
             yield f"`needs` is {value!r}: write 'embedding' or 'pyramid'"
+        elif name == "fitted" and not isinstance(value, bool):
+            yield f"`fitted` is {value!r}: write True or False"
 
 
 def _fits(pattern: re.Pattern[str], value: object) -> bool:

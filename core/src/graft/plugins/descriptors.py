@@ -90,12 +90,15 @@ class HeadSpec(Descriptor):
     Args:
         tasks: The tasks that it serves.
         needs: What it reads from the backbone.
+        fitted: Whether it is a `graft.tasks.FittedHead`: fitted at once to what the backbone, as it is, gives for the
+            training images. A recipe with it trains nothing else, and says so by default.
     """
 
     kind: ClassVar[str] = "head"
 
     tasks: tuple[str, ...]
     needs: Literal["embedding", "pyramid"]
+    fitted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

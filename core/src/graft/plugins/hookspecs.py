@@ -124,6 +124,11 @@ def graft_heads() -> Iterable[HeadSpec]:  # type: ignore[empty-body]
     `tasks` names the tasks that it serves, another plugin's too; `needs` says whether it reads the pooled
     `embedding` or the `pyramid` of feature maps.
 
+    `fitted=True` is for a `graft.tasks.FittedHead`, which does not learn by steps: the backbone describes all training
+    images once, and the head's `fit` learns from these descriptions together. A recipe with such a head leaves the
+    backbone as it is, varies no image and has one epoch, all by default (`head NAME` in the origins of its values);
+    one that asks for something else is refused.
+
     Example:
         ```python
         from graft.plugins import HeadSpec, hookimpl

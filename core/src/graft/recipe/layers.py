@@ -27,7 +27,8 @@ class Layer:
 
     Args:
         values: What it sets. It need not be complete.
-        source: A file's name, `command line`, `Python`, `default`, `task …`, `domain …` or `preset …`.
+        source: A file's name, `command line`, `Python`, `default`, `task …`, `domain …`,
+            `head …` or `preset …`.
     """
 
     values: dict[str, Any]

@@ -22,6 +22,7 @@ from graft.plugins.descriptors import (
     StrategySpec,
     TaskSpec,
 )
+from graft.recipe.at_once import unfit
 from graft.recipe.layers import Layer, Path, Tree, dotted, get, leaves, plain
 from graft.recipe.mistakes import UNKNOWN, Mistake, Mistakes, check, shown
 from graft.recipe.resolved import ResolvedRecipe
@@ -237,6 +238,7 @@ class _Resolver:
             self.mistakes.add(("data", "reader", "kind"), what, _instead(others))
         if head is not None:
             self.serves(task, head, ("head", "kind"))
+            self.mistakes.add_all(unfit(head, augment, self.tree.values))
         if augment is not None:
             self.serves(task, augment, ("augment", "kind"))
         for index, metric in metrics.items():

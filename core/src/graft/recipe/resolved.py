@@ -32,8 +32,8 @@ class ResolvedRecipe:
         head_options: The head's.
         augment_options: The augmentation preset's.
         reader_options: The reader's; None when it is to be detected.
-        origins: Where each value came from, by dotted path: `default`, `task …`, `domain …`, `preset …`, the file's
-            name, `command line` or `Python`. Two recipes that differ in nothing else are equal.
+        origins: Where each value came from, by dotted path: `default`, `task …`, `domain …`, `head …`, `preset …`,
+            the file's name, `command line` or `Python`. Two recipes that differ in nothing else are equal.
     """
 
     recipe: Recipe

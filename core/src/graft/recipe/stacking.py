@@ -1,4 +1,4 @@
-"""The order of the layers: defaults < task < domain < strategy preset < what people wrote."""
+"""The order of the layers: defaults < task < domain < fitted head < strategy preset < what people wrote."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from graft.errors import PluginError
-from graft.plugins.descriptors import DomainSpec, StrategySpec, TaskSpec
+from graft.plugins.descriptors import DomainSpec, HeadSpec, StrategySpec, TaskSpec
+from graft.recipe import at_once
 from graft.recipe.layers import Layer, Path, Tree, defaults, get
 from graft.recipe.schema import Recipe
 
 if TYPE_CHECKING:
     from graft.plugins import Plugins
 
-S = TypeVar("S", TaskSpec, DomainSpec, StrategySpec)
+S = TypeVar("S", TaskSpec, DomainSpec, HeadSpec, StrategySpec)
 
 
 def stack(written: Sequence[Layer], plugins: Plugins) -> Tree:
@@ -27,13 +28,16 @@ def stack(written: Sequence[Layer], plugins: Plugins) -> Tree:
     fragments = [] if domain is None else [Layer.of(domain.recipe, f"domain {domain.name}")]
     above = _of_one_preset([*fragments, *written])
     preset = _chosen(above, ("strategy", "preset"), StrategySpec, plugins)
+    own = [] if task is None else [Layer.of(_defaults_of(task), f"task {task.name}")]
+    head = _chosen([*own, *above], ("head", "kind"), HeadSpec, plugins)
 
     tree = Tree()
     tree.lay(Layer(defaults(Recipe), "default"))
-    if task is not None:
-        tree.lay(Layer.of(_defaults_of(task), f"task {task.name}"))
-    for layer in above[: len(fragments)]:
+    for layer in (*own, *above[: len(fragments)]):
         tree.lay(layer)
+    if head is not None and head.fitted:
+        # Over the domain, whose augmentation is meant for heads that see an image often.
+        tree.lay(Layer.of(at_once.FRAGMENT, f"head {head.name}"))
     if preset is not None:
         tree.lay(Layer.of({"strategy": preset.recipe}, f"preset {preset.name}"))
     for layer in above[len(fragments) :]:

@@ -146,6 +146,7 @@ def load_bundle(path: Path, *, plugins: Plugins) -> Bundle:
         backbone = build_backbone(_section(info["backbone"]), plugins=plugins).backbone
         backbone.preprocess = preprocess
         head = plugins.target(head_spec)(info=backbone.info, classes=classes, options=head_options, task=task)
+    head.make_room({name[5:]: tensor for name, tensor in state.items() if name.startswith("head.")})
     model = Model(backbone, head, head_spec.needs)
     _check_tensors(folder, model.state_dict(), state)
     model.load_state_dict(state, strict=True)

@@ -57,6 +57,12 @@ class Head(nn.Module, ABC):
         before, so that a checkpoint carries it. The default does nothing.
         """
 
+    def make_room(self, state: Mapping[str, Tensor]) -> None:
+        """Take the shapes of a saved `state`, by the names that this head's own state dict has, before it is loaded.
+
+        For heads whose shapes the data decided. The default does nothing.
+        """
+
     @abstractmethod
     def forward(self, features: Features, image_size: tuple[int, int]) -> Outputs:
         """Return raw outputs for a batch; `image_size` is the network input's (H, W) in pixels."""
