@@ -10,18 +10,19 @@ from graft.preprocess import Preprocess
 
 CPU = torch.device("cpu")
 SIDE = 16
+WIDE = 1000
 
 
 def network(*, pause: float = 0.0) -> Backbone:
-    """A convolution 3 → 4 and one 4 → 8 that halves the side, a norm between them."""
+    """A convolution 3 → 4 and one 4 → 8 that halves the side, a norm between them; a wide linear layer at the end."""
     first = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4))
     second = nn.Sequential(nn.Conv2d(4, 8, 3, stride=2, padding=1, bias=False), Pause(pause))
     return Backbone(
         stages=[first, second],
-        tail=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1)),
+        tail=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1), nn.Linear(8, WIDE)),
         info=BackboneInfo(
             stages=(StageInfo(name="stem", channels=4, reduction=1), StageInfo(name="stage1", channels=8, reduction=2)),
-            embed_dim=8,
+            embed_dim=WIDE,
         ),
         preprocess=Preprocess(size=(SIDE, SIDE)),
     )
@@ -42,8 +43,8 @@ class Pause(nn.Module):
 def test_measure_costs__counted_by_hand() -> None:
     costs = measure_costs(network(), CPU)
     first, norm, second = 3 * 4 * 9 + 4, 2 * 4, 4 * 8 * 9
-    assert costs.parameters == first + norm + second
-    assert costs.flops == 2 * (3 * 4 * 9 * SIDE**2 + 4 * 8 * 9 * (SIDE // 2) ** 2)
+    assert costs.parameters == first + norm + second + 9 * WIDE
+    assert costs.flops == 2 * (3 * 4 * 9 * SIDE**2 + 4 * 8 * 9 * (SIDE // 2) ** 2 + 8 * WIDE)
     buffers = 4 * (4 + 4) + 8  # running mean and variance, and a counter of int64
     maps = 4 * 4 * SIDE**2
     # The most at once: what the first convolution gives and its norm makes of it.

@@ -45,6 +45,7 @@ def test_rank__scores_are_of_the_features(images: Images, tmp_path: Path) -> Non
 
     torch.manual_seed(5)
     whole = shufflenet_v2_x0_5().eval()
+    torch.nn.init.normal_(whole.fc.bias, std=3)
     save_file(whole.state_dict(), tmp_path / "s.safetensors")
     (candidate,) = candidates(f"{SHUFFLE}@{tmp_path / 's.safetensors'}")
     console = Console(quiet=True)
