@@ -82,3 +82,37 @@ def test_backbones__weights_of_ones_own(tmp_path: Path) -> None:
         if words[1] == "list":
             assert result.out in text
     assert Graft(tmp_path)("backbones", "info", "mnv2").code == 2
+
+
+RANK = commands(section("backbones.md", "Which one?"), "console")
+
+
+def test_backbones__rank(tmp_path: Path) -> None:
+    import torch
+    from torchvision.models import mobilenet_v2
+
+    write_photos(tmp_path / "photos", per_class=6)
+    torch.save(mobilenet_v2().state_dict(), tmp_path / "mobilenet_v2.pth")
+    graft = Graft(tmp_path)
+    options = ("--name", "mnv2", "--arch", "torchvision:mobilenet_v2")
+    assert graft("backbones", "import", "mobilenet_v2.pth", *options).code == 0
+    assert len(RANK) == 3
+    for words in RANK:
+        result = graft(*words, "--size", "32")
+        assert result.code == 0, result.err
+    head = graft(*RANK[0], "--size", "32").out.splitlines()[0]
+    for column in (
+        "PROBE",
+        "LOGME",
+        "LEEP",
+        "N-LEEP",
+        "H-SCORE",
+        "PARAMS",
+        "GFLOPS",
+        "MS",
+        "MB",
+        "BY PARAMS",
+        "BY TOP-1",
+    ):
+        assert column in head
+        assert f"`{column}`" in section("backbones.md", "Which one?")
