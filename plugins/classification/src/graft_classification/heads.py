@@ -13,6 +13,7 @@ from graft.backbones import BackboneInfo
 from graft.tasks import Features, Head, Outputs
 from graft_classification.losses import BinaryCrossEntropy, CrossEntropy
 from graft_classification.options import HeadOptions, LinearOptions, MlpOptions
+from graft_classification.outputs import decoded, probabilities
 from graft_classification.scores import Scores
 from graft_classification.task import ClassificationTask
 
@@ -94,14 +95,11 @@ class EmbeddingHead(Head):
 
     def decode(self, outputs: Outputs, image_sizes: Sequence[tuple[int, int]]) -> list[Scores]:
         """Return the scores of each image."""
-        scores = self.exported(outputs)["scores"].detach().cpu().numpy()
-        return [Scores(row) for row in scores]
+        return decoded(outputs, multi=self.multi)
 
     def exported(self, outputs: Outputs) -> dict[str, Tensor]:
         """Return `scores`, probabilities `(B, C)`."""
-        assert isinstance(outputs, Tensor)  # for the type checker: `forward` gives nothing else
-        logits = outputs.float()
-        return {"scores": torch.sigmoid(logits) if self.multi else torch.softmax(logits, dim=1)}
+        return {"scores": probabilities(outputs, multi=self.multi)}
 
 
 class LinearHead(EmbeddingHead):

@@ -38,7 +38,7 @@ class CrossEntropy(nn.Module):
         self.smoothing = smoothing
         self.focus = focus
         self.balanced = weights == "balanced"
-        self.register_buffer("weight", _initial(classes, weights))
+        self.register_buffer("weight", initial_weights(classes, weights))
 
     def prepare(self, targets: Sequence[Any]) -> None:
         """Balance the weights by the training targets, `N / (C · n)`, when they are to be balanced."""
@@ -82,7 +82,7 @@ class BinaryCrossEntropy(nn.Module):
         self.smoothing = smoothing
         self.focus = focus
         self.balanced = weights == "balanced"
-        self.register_buffer("weight", _initial(classes, weights))
+        self.register_buffer("weight", initial_weights(classes, weights))
 
     def prepare(self, targets: Sequence[Any]) -> None:
         """Balance the weights by the training targets, images without the class / images with it."""
@@ -107,8 +107,12 @@ def _distance(missing: Tensor) -> Tensor:
     return missing.clamp(min=1e-6)
 
 
-def _initial(classes: Sequence[str], weights: Weights) -> Tensor:
-    """Weights before the training targets are known: one each, or as given."""
+def initial_weights(classes: Sequence[str], weights: Weights) -> Tensor:
+    """Return the weights before the training targets are known, `(C,)`: one each, or as given.
+
+    Raises:
+        RecipeError: When `weights` names a class that there is not.
+    """
     if isinstance(weights, str):
         return torch.ones(len(classes))
     problems = [

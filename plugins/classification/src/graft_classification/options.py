@@ -11,6 +11,7 @@ from graft.recipe.schema import Options
 THRESHOLD = 0.5
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
+ClassWeights = Literal["none", "balanced"] | dict[str, PositiveFloat]
 
 
 class TaskOptions(Options):
@@ -38,7 +39,7 @@ class HeadOptions(Options):
 
     label_smoothing: Rate = 0.0
     """Share of each target that is spread evenly over the other outcomes; keeps scores from running to 0 and 1."""
-    class_weights: Literal["none", "balanced"] | dict[str, PositiveFloat] = "none"
+    class_weights: ClassWeights = "none"
     """How much each class counts in the loss. `balanced`: rare classes as much as frequent ones, in all; or a table of
     weights by class, where a class that is not named has weight 1."""
     focal: Annotated[float, Field(ge=0)] = 0.0

@@ -10,6 +10,16 @@ HOOK_API = 1
 
 TASK = "classification"
 
+_CLASSICAL = {
+    "logistic": ("Logistic", "logistic regression"),
+    "linear-svm": ("LinearSvm", "a linear support vector machine with calibrated scores"),
+    "svm": ("Svm", "a support vector machine with a radial kernel and calibrated scores"),
+    "knn": ("Knn", "the nearest training images vote"),
+    "forest": ("Forest", "a random forest"),
+    "boosting": ("Boosting", "gradient boosting on histograms"),
+    "fitted-mlp": ("FittedMlp", "a multi-layer perceptron"),
+}
+
 
 @hookimpl
 def graft_tasks() -> Iterable[TaskSpec]:
@@ -51,6 +61,27 @@ def graft_heads() -> Iterable[HeadSpec]:
             options="graft_classification.options:MlpOptions",
             tasks=(TASK,),
             needs="embedding",
+        ),
+        *(
+            HeadSpec(
+                name=name,
+                summary=f"Fitted at once: {what}.",
+                target=f"graft_classification.classical.heads:{stem}Head",
+                options=f"graft_classification.classical.options:{stem}Options",
+                tasks=(TASK,),
+                needs="embedding",
+                fitted=True,
+            )
+            for name, (stem, what) in _CLASSICAL.items()
+        ),
+        HeadSpec(
+            name="ensemble",
+            summary="Fitted at once: several of these on the feature maps of several stages, by vote or stacking.",
+            target="graft_classification.classical.ensemble:EnsembleHead",
+            options="graft_classification.classical.options:EnsembleOptions",
+            tasks=(TASK,),
+            needs="pyramid",
+            fitted=True,
         ),
     ]
 
