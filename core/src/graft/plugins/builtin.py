@@ -128,7 +128,7 @@ def graft_commands() -> list[CommandSpec]:
         "demo": "Show the whole way on generated images, in a minute.",
         "doctor": "Check this installation, and say how to mend it.",
         "plugins": "List plugins and what each of them offers.",
-        "backbones": "List architectures and weights; import weights.",
+        "backbones": "List architectures, rank them for your images; import weights.",
         "data": "Generate labelled sample images.",
         "recipe": "Show, check and describe recipes.",
         "strategies": "List the strategy presets and what they set.",
