@@ -82,8 +82,11 @@ def test_rank__everything_that_is_here_and_nothing_else(graft: Graft, work: Path
     from torchvision.models import shufflenet_v2_x0_5
 
     torch.save(shufflenet_v2_x0_5().state_dict(), work / "s.pth")
-    options = ("--name", "mine", "--arch", "torchvision:shufflenet_v2_x0_5")
+    options = ("--name", "mine", "--arch", "torchvision:shufflenet_v2_x0_5", "--licence", "cc-by-nc-4.0")
     assert graft("backbones", "import", "s.pth", *options).code == 0
+    alone = graft("backbones", "rank", photos, *SMALL, "--candidates", "mine")
+    assert "cc-by-nc-4.0: these weights may not be used commercially" in alone.err
+    assert alone.out.splitlines()[-1].endswith("backbone.weights=mine backbone.size=32")
     result = graft("backbones", "rank", photos, "--size", "32", "--json")
     assert result.code == 0, result.err
     assert "2 backbones, all whose weights are here" in result.err

@@ -63,12 +63,11 @@ def rank(
     session = refine(json=as_json, quiet=quiet)
     console, plugins = session.console, session.plugins
     from graft.data.prepare import check_paths
+    from graft.features import candidates as known
+    from graft.features.choice import choose, limits_of
     from graft.features.images import images_of
 
     resolved = _asked(words, session)
-    from graft.features import candidates as known
-    from graft.features.choice import choose, limits_of
-
     limits = limits_of(max_latency, max_params)
     chosen = None
     if candidates is not None:
