@@ -54,6 +54,7 @@ class Extractor:
         batch: Images that are calculated together.
         max_pixels: Larger files are refused.
         limit: Largest size of the whole cache, as in `4GB`; `0` keeps nothing.
+        pixels: Gives a file's pixels as `graft.data.prepare_image` does, for those who have them already.
 
     Raises:
         UserError: When the backbone has no such stage, or there is no such way to pool or no such device.
@@ -69,6 +70,7 @@ class Extractor:
         batch: int = 32,
         max_pixels: int = MAX_PIXELS,
         limit: str = Cache().limit,
+        pixels: Callable[[Path], NDArray[Any]] | None = None,
     ) -> None:
         backbone = loaded.backbone
         names = [stage.name for stage in backbone.info.stages]
@@ -89,6 +91,7 @@ class Extractor:
         self.batch = batch
         self.max_pixels = max_pixels
         self.limit = cache_bytes(limit)
+        self.pixels = pixels
         self._depth = max(names.index(stage) + 1 if stage in names else len(names) for stage in stages)
 
     def __call__(self, paths: Sequence[Path], *, console: Console) -> dict[str, NDArray[np.float32]]:
@@ -155,6 +158,8 @@ class Extractor:
             if name in store:
                 return name, None
             try:
+                if self.pixels is not None:
+                    return name, self.pixels(path)
                 prepared = prepare_image(io.BytesIO(content), self.backbone.preprocess, max_pixels=self.max_pixels)
             except BadImage as error:
                 return name, error
