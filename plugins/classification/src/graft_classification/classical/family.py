@@ -87,7 +87,7 @@ class Family(nn.Module, ABC):
         """Put arrays into the buffers of these names, on the buffers' device and in their type."""
         for name, array in arrays.items():
             buffer = self.get_buffer(name)
-            setattr(self, name, torch.from_numpy(np.ascontiguousarray(array)).to(buffer))
+            setattr(self, name, torch.from_numpy(np.asarray(array, order="C")).to(buffer))
 
 
 def questions(y: Labels, n_classes: int) -> Iterator[tuple[int, NDArray[np.int64] | None]]:

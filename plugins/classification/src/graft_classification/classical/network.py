@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from graft_classification.classical.family import NEVER, Family, Floats, Labels, unconverged
+from graft_classification.classical.family import NEVER, Family, Floats, Labels, always, questions, unconverged
 from graft_classification.classical.options import FittedMlpOptions
 
 
@@ -31,45 +31,39 @@ class FittedMlp(Family):
         return [{"alpha": alpha} for alpha in self.options.alpha]
 
     def learn(self, x: Floats, y: Labels, values: Mapping[str, Any], seed: int) -> None:
-        """Fit one network to all classes or labels."""
+        """Fit one network to all classes or labels of which there is something to learn."""
         n = len(self.classes)
-        known = np.arange(n) if self.multi else np.unique(y)
+        bias = np.full(n, NEVER)
         if self.multi:
-            y = y.astype(np.int64) if n > 1 else y[:, 0].astype(np.int64)
-        if y.ndim == 1 and len(np.unique(y)) == 1:
-            self._answer_always(known if not self.multi or y[0] else known[:0], x.shape[1])
+            asked = np.array([index for index, shown in questions(y, n) if shown is not None], dtype=np.int64)
+            bias[[index for index in range(n) if always(y, index)]] = -NEVER
+            y = y[:, asked].astype(np.int64)
+            y = y[:, 0] if len(asked) == 1 else y
         else:
-            self._fit(x, y, known, values, seed)
+            known = np.unique(y)
+            bias[known] = 0.0
+            asked = known if len(known) > 1 else known[:0]
+        widths = [x.shape[1], *self.options.hidden]
+        layers = [(np.zeros((after, before)), np.zeros(after)) for before, after in pairwise(widths)]
+        weight = np.zeros((n, widths[-1]))
+        if len(asked):
+            network = self._fitted(x, y, values, seed)
+            *hidden, (last, last_bias) = zip(network.coefs_, network.intercepts_, strict=True)
+            layers = [(matrix.T, vector) for matrix, vector in hidden]
+            # Of two classes, there is one output, which speaks for the second.
+            spoken = asked[-last.shape[1] :]
+            weight[spoken], bias[spoken] = last.T, last_bias
+        for number, (matrix, vector) in enumerate([*layers, (weight, bias)]):
+            self.keep(**{f"weight{number}": matrix, f"bias{number}": vector})
 
-    def _fit(self, x: Floats, y: Labels, known: Labels, values: Mapping[str, Any], seed: int) -> None:
+    def _fitted(self, x: Floats, y: Labels, values: Mapping[str, Any], seed: int) -> Any:
         from sklearn.neural_network import MLPClassifier
 
         network = MLPClassifier(
-            self.options.hidden,
-            alpha=values["alpha"],
-            max_iter=self.options.iterations,
-            random_state=seed % 2**32,
+            self.options.hidden, alpha=values["alpha"], max_iter=self.options.iterations, random_state=seed % 2**32
         )
         with unconverged():
-            network.fit(x, y)
-        *hidden, (last, last_bias) = zip(network.coefs_, network.intercepts_, strict=True)
-        weight, bias = np.zeros((len(self.classes), len(last))), np.full(len(self.classes), NEVER)
-        # Of two classes, there is one output, which speaks for the second.
-        spoken = known[-last.shape[1] :]
-        bias[known] = 0.0
-        weight[spoken], bias[spoken] = last.T, last_bias
-        self._keep([*((w.T, b) for w, b in hidden), (weight, bias)])
-
-    def _answer_always(self, shown: Labels, length: int) -> None:
-        widths = [length, *self.options.hidden, len(self.classes)]
-        layers = [(np.zeros((b, a)), np.zeros(b)) for a, b in pairwise(widths)]
-        layers[-1][1][:] = NEVER
-        layers[-1][1][shown] = -NEVER
-        self._keep(layers)
-
-    def _keep(self, layers: Sequence[tuple[Floats, Floats]]) -> None:
-        for number, (weight, bias) in enumerate(layers):
-            self.keep(**{f"weight{number}": weight, f"bias{number}": bias})
+            return network.fit(x, y)
 
     def decide(self, x: Tensor) -> Tensor:
         """Return the network's logits."""
