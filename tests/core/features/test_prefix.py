@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -224,6 +225,17 @@ def test_a_full_cache_is_said_once_and_changes_nothing(run: Callable[..., Run]) 
 
     assert outcome(limited) == outcome(run(*words))
     assert sum("cache" in warning for warning in console.warnings) <= 2  # one for each of the two loaders
+
+
+def test_copies_of_an_image_in_one_batch(run: Callable[..., Run], tmp_path: Path) -> None:
+    copies = write_shades(tmp_path / "copies")
+    for path in sorted(copies.rglob("*.png")):
+        for number in range(3):
+            shutil.copy(path, path.with_name(f"{path.stem}-{number}.png"))
+    words = (*STRATEGIES["gradual"], "augment=none", "train.epochs=2", "data.split=random")
+
+    without = run(*words, "cache.limit=0", data=copies)
+    assert outcome(without) == outcome(run(*words, data=copies)) == outcome(run(*words, data=copies))
 
 
 def test_a_run_with_other_weights_shares_nothing(run: Callable[..., Run], calculated: list[tuple[int, int]]) -> None:

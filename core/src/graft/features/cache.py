@@ -65,26 +65,31 @@ def clear(matches: Callable[[Space], bool] = lambda _: True) -> int:
     for space in spaces():
         if matches(space):
             shutil.rmtree(space.path, ignore_errors=True)
-            freed += space.bytes
+            freed += space.bytes - _space(space.path).bytes
     return freed
 
 
-def prepare(folder: Path, about: Mapping[str, Any], warn: Callable[[str], None]) -> None:
+def prepare(folder: Path, about: Mapping[str, Any]) -> None:
     """Make a space's folder, for this user alone, and mark it as used now.
 
     Raises:
         OSError: When it cannot be made.
         TrainingError: When it cannot be written.
     """
-    top = root()
-    top.mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
-    if os.name != "nt" and top.stat().st_mode & _OTHERS_WRITE:
-        warn(f"{top}: other users may write there, and what is cached is trusted; chmod 700 {top}")
+    root().mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
     folder.mkdir(exist_ok=True, mode=_PRIVATE)
     atomic.sweep(folder)
     if not (folder / ABOUT).is_file():
         atomic.write_text(folder / ABOUT, json.dumps(about, indent=1))
     touch(folder)
+
+
+def foreign_writers() -> str | None:
+    """Return what is wrong with the cache's folder, and what to type, when others than its user may write there."""
+    top = root()
+    if os.name == "nt" or not top.stat().st_mode & _OTHERS_WRITE:
+        return None
+    return f"{top}: other users may write there, and what is cached is trusted; chmod 700 {top}"
 
 
 def touch(folder: Path) -> None:
@@ -122,7 +127,8 @@ def shards(folder: Path) -> list[Path]:
 
 
 def _entries(folder: Path) -> Iterator[Path]:
-    with contextlib.suppress(FileNotFoundError):
+    """Yield what is in a folder; nothing where there is none, or it is another user's."""
+    with contextlib.suppress(OSError):
         yield from folder.iterdir()
 
 
@@ -131,8 +137,10 @@ def _space(folder: Path) -> Space:
     for shard in shards(folder):
         with contextlib.suppress(OSError):  # another process may have cleared it
             sizes.append(shard.stat().st_size)
-    about, used = {}, 0.0
+    about, used = None, 0.0
     with contextlib.suppress(OSError, ValueError):
+        used = folder.stat().st_mtime
         used = (folder / ABOUT).stat().st_mtime
         about = json.loads((folder / ABOUT).read_text("utf-8"))
+    about = about if isinstance(about, dict) else {}
     return Space(path=folder, about=about, bytes=sum(sizes), shards=len(sizes), used=used)

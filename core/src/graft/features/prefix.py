@@ -8,6 +8,7 @@ outputs may depend on how many images are calculated with it, so that number mus
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -136,18 +137,26 @@ class PrefixLoader:
     def _of_rows(self, keys: Sequence[Key], store: RowStore, prefixing: Prefixing) -> Iterator[Batch]:
         keys = [(epoch % prefixing.views, index, again) for epoch, index, again in keys]
         names = [self._name(key, prefixing) for key in keys]
-        missing = [(key, name) for key, name in zip(keys, names, strict=True) if name not in store]
-        self._wanted.keys = [key for key, _ in missing]
+        # Copies of a file, and an image that is drawn several times, have one name.
+        missing: dict[bytes, Key] = {}
+        for key, name in zip(keys, names, strict=True):
+            if name not in store:
+                missing.setdefault(name, key)
+        self._wanted.keys = list(missing.values())
         images = iter(self._images) if missing else iter(())
-        missing_names = iter([name for _, name in missing])
+        coming = iter(missing)
+        uses = Counter(name for name in names if name in missing)
         fresh: dict[bytes, Row] = {}
         for start in range(0, len(keys), self.batch):
             wanted = names[start : start + self.batch]
-            while any(name not in fresh and name not in store for name in wanted):
-                for row, name in zip(self._calculated(next(images).images, prefixing), missing_names, strict=False):
+            while any(name in missing and name not in fresh for name in wanted):
+                for row, name in zip(self._calculated(next(images).images, prefixing), coming, strict=False):
                     fresh[name] = row
                     store.put(name, row)
-            rows = [fresh.pop(name) if name in fresh else store[name] for name in wanted]
+            rows = [fresh[name] if name in missing else store[name] for name in wanted]
+            uses.subtract(name for name in wanted if name in missing)
+            for name in {name for name in wanted if name in missing and not uses[name]}:
+                del fresh[name]
             if start + self.batch >= len(keys):
                 store.flush()  # nobody may come back after the last batch
             yield self._assembled(keys[start : start + self.batch], rows)

@@ -6,7 +6,9 @@ which is compared when it is opened; one that differs is deleted, and its rows a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ from graft.features import cache
 KEY_BYTES = 16
 _KEYS = "keys"
 _SHARD_BYTES = 64 * 2**20
+_WRITING = threading.Lock()
+"""One thread writes at a time: preparing a space removes what killed processes left, which bear no thread's name."""
 
 Row = tuple[Tensor, ...]
 """What belongs to one key: a tensor per part, on the CPU."""
@@ -55,10 +59,14 @@ class RowStore:
         if self.full:
             return
         try:
-            cache.prepare(self.folder, about, warn)
+            with _WRITING:
+                cache.prepare(self.folder, about)
+            others = cache.foreign_writers()
         except (OSError, TrainingError) as error:
             self._give_up(str(error))
             return
+        if others:
+            warn(others)
         for path in cache.shards(self.folder):
             self._open(path)
 
@@ -89,9 +97,12 @@ class RowStore:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is kept in memory alone, so that other processes and later runs find it."""
-        pending, self._pending, self._pending_bytes = self._pending, {}, 0
-        if not pending:
+        """Write what is kept in memory alone, so that other processes and later runs find it.
+
+        What cannot be written stays in memory, at most one shard: a key that was there once is there to the end.
+        """
+        pending = self._pending
+        if not pending or self.full:
             return
         tensors = {str(number): torch.stack(parts) for number, parts in enumerate(zip(*pending.values(), strict=True))}
         keys = torch.from_numpy(np.frombuffer(b"".join(pending), np.uint8).reshape(-1, KEY_BYTES).copy())
@@ -102,15 +113,18 @@ class RowStore:
             return
         path = self.folder / f"{hashlib.sha256(content).hexdigest()}{cache.SHARD}"
         try:
-            # Again: the cache may have been cleared.
-            cache.prepare(self.folder, self.about, self.warn)
-            atomic.write_bytes(path, content)
+            with _WRITING:
+                # Again: the cache may have been cleared.
+                cache.prepare(self.folder, self.about)
+                atomic.write_bytes(path, content)
         except (OSError, TrainingError) as error:
             self._give_up(str(error))
             return
-        self._open(path, verify=False)
+        if self._open(path, verify=False):
+            self._pending, self._pending_bytes = {}, 0
 
-    def _open(self, path: Path, *, verify: bool = True) -> None:
+    def _open(self, path: Path, *, verify: bool = True) -> bool:
+        """Map a shard, and return whether its rows can be used; a damaged one is deleted."""
         try:
             if verify and not _is_whole(path):
                 raise SafetensorError("it has changed since it was written")
@@ -121,15 +135,17 @@ class RowStore:
             if keys.ndim != 2 or keys.shape[1] != KEY_BYTES or any(len(part) != len(keys) for part in parts):
                 raise SafetensorError("its tensors do not belong together")
         except FileNotFoundError:
-            return  # another process has cleared the cache
-        except (OSError, SafetensorError, ValueError) as error:
+            return False  # another process has cleared the cache
+        except (OSError, SafetensorError, ValueError, TypeError) as error:
             self.warn(f"{path} is damaged ({error}); it is deleted, and its features are calculated again")
-            path.unlink(missing_ok=True)
-            return
+            with contextlib.suppress(OSError):
+                path.unlink()
+            return False
         self._parts.append(parts)
         number = len(self._parts) - 1
         for index, key in enumerate(keys):
             self._places.setdefault(key.tobytes(), (number, index))
+        return True
 
     def _give_up(self, why: str) -> None:
         self.full = True
