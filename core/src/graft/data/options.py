@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from graft.recipe.schema import Options
 
@@ -22,12 +22,7 @@ class FolderOptions(Options):
     @field_validator("group")
     @classmethod
     def _compiles(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                re.compile(value)
-            except re.error as error:
-                raise ValueError(f"no regular expression: {error}") from error
-        return value
+        return _compiled(value)
 
 
 class CsvOptions(Options):
@@ -41,12 +36,41 @@ class CsvOptions(Options):
     """The column of `train`, `val` or `test`, where there is one."""
     group: str = "group"
     """The column of groups (a patient, a scene) that are never divided, where there is one."""
+    time: str = "time"
+    """The column of times (numbers, ISO dates) that `data.split.by = "time"` goes by, where there is one."""
     root: str | None = None
     """The folder that image paths are relative to, itself relative to the table's folder, which is the default."""
     separator: str = ";"
     """What separates several labels in one cell; empty when a cell is always one label."""
     allow_empty: bool = False
     """Whether an empty label means an image that shows none of the classes, rather than a mistake."""
+
+
+class SequenceOptions(CsvOptions):
+    """Sequences of images: a folder for each, in a folder per class; or a table with a row per frame."""
+
+    sequence: str = "sequence"
+    """The column of a table that names the sequence of each frame."""
+    frame: str = "frame"
+    """The column of frame numbers, beside the paths; in a table without a column of paths, it has the paths."""
+    max_frames: PositiveInt | None = None
+    """Of longer sequences, so many frames are looked at, evenly spaced from the first to the last; by default all."""
+    min_frames: PositiveInt = 1
+    """Shorter sequences are passed over, and named."""
+    group_from: str | None = None
+    """In folders: a regular expression over each sequence's path below the data's folder; what it finds (its first
+    group, where it has one) names the sequence's group."""
+
+    @field_validator("group_from")
+    @classmethod
+    def _finds(cls, value: str | None) -> str | None:
+        return _compiled(value)
+
+    @model_validator(mode="after")
+    def _fewest_are_no_more(self) -> SequenceOptions:
+        if self.max_frames is not None and self.max_frames < self.min_frames:
+            raise ValueError(f"max_frames = {self.max_frames} is less than min_frames = {self.min_frames}")
+        return self
 
 
 class AugmentOptions(Options):
@@ -69,3 +93,13 @@ class AugmentOptions(Options):
     the time."""
     erase: Annotated[float, Field(ge=0, le=1)] | None = None
     """Chance that a patch, of 2 to 30 % of the image, is replaced by noise; of a long image the largest are smaller."""
+
+
+def _compiled(expression: str | None) -> str | None:
+    """Return a regular expression as it is, if it is one."""
+    if expression is not None:
+        try:
+            re.compile(expression)
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from error
+    return expression

@@ -14,15 +14,17 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One labelled image, not yet read.
+    """One labelled image, or one labelled sequence of images, not yet read.
 
     Args:
         id: Stable name of the sample in its data set: the path relative to the data's root, with `/`.
-        path: The image file.
+        path: The image file; of a sequence, its first frame.
         target: What the annotation says, as it stands there; for readers of `labels` a tuple of class names.
         group: Samples of one group (a patient, a scene, a video) never go to different splits.
         split: `train`, `val` or `test`, when the data itself says so.
         where: Where the annotation stands, as in `labels.csv line 17`; empty when the path itself says everything.
+        frames: The image files of a sequence, in order; empty for one image.
+        time: When it was taken, as the data writes it: a number, an ISO date, or a text that sorts by time.
     """
 
     id: str
@@ -31,6 +33,13 @@ class Sample:
     group: str | None = None
     split: str | None = None
     where: str = ""
+    frames: tuple[Path, ...] = ()
+    time: str | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All its image files: the frames, or the one image."""
+        return self.frames or (self.path,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +52,7 @@ class Catalogue:
         reader: The reader that made it.
         root: The folder that ids are relative to.
         notes: What the user should know: files that were passed over and why, what was detected.
+        max_frames: How many frames of a sequence are looked at, where that is limited.
     """
 
     samples: tuple[Sample, ...]
@@ -50,6 +60,12 @@ class Catalogue:
     reader: str
     root: Path
     notes: tuple[str, ...] = ()
+    max_frames: int | None = None
+
+    @property
+    def sequences(self) -> bool:
+        """Whether there are sequences among the samples."""
+        return any(sample.frames for sample in self.samples)
 
 
 class Reader(Protocol):
@@ -103,7 +119,8 @@ class PreparedData:
         split_by: How it was split, in one sentence.
         bad_files: What was skipped.
         duplicates: Exact duplicates, those across splits first.
-        digests: SHA-256 of each image file, by sample id.
+        digests: SHA-256 of each sample, by its id: of its image file, or of its frames' digests.
+        files: SHA-256 of every image file, by its path.
     """
 
     catalogue: Catalogue
@@ -112,3 +129,4 @@ class PreparedData:
     bad_files: tuple[BadFile, ...] = ()
     duplicates: tuple[DuplicateSet, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[Path, str] = field(default_factory=dict)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -23,6 +25,9 @@ SPLIT_WORDS = {
     "testing": "test",
 }
 
+# Left behind by operating systems, archives and notebooks.
+_SYSTEM = frozenset({"thumbs.db", "desktop.ini", "__macosx", "icon\r"})
+
 _ARCHIVES = {
     ".zip": "zipfile",
     ".tar": "tarfile",
@@ -36,6 +41,40 @@ _ARCHIVES = {
 def is_image(name: str) -> bool:
     """Return whether a file's name is that of an image."""
     return Path(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is nobody's data: its name begins with a dot, or is a system's own."""
+    return name.startswith(".") or name.casefold() in _SYSTEM
+
+
+def folders_in(path: Path) -> list[Path]:
+    """Return the folders in a folder, sorted by name, without hidden ones."""
+    return sorted(
+        (Path(entry) for entry in os.scandir(path) if not is_hidden(entry.name) and entry.is_dir()),
+        key=lambda folder: folder.name,
+    )
+
+
+def split_folders(root: Path) -> list[Path]:
+    """Return the folders for splits, or nothing when the folders in `root` are classes.
+
+    A folder `train` among others is a class when it has images of its own: there are data sets of vehicles.
+    """
+    folders = folders_in(root)
+    named = [folder for folder in folders if folder.name.casefold() in SPLIT_WORDS]
+    trains = (folder for folder in named if SPLIT_WORDS[folder.name.casefold()] == "train")
+    if len(named) < len(folders) and not any(folders_in(folder) for folder in trains):
+        return []
+    return named
+
+
+def found_in(expression: str, name: str) -> str | None:
+    """Return what a regular expression finds in a name: its first group, where it has one; None when it does not."""
+    found = re.search(expression, name)
+    if found is None:
+        return None
+    return found.group(1) if found.re.groups else found.group()
 
 
 def as_text(name: str) -> str:

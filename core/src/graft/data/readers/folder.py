@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,16 +16,18 @@ from graft.data.readers._files import (
     as_text,
     class_problems,
     classes_of,
+    folders_in,
+    found_in,
+    is_hidden,
     is_image,
     require_path,
+    split_folders,
     twin_notes,
 )
 from graft.data.samples import SPLITS, Catalogue, Sample
 from graft.errors import DataError, Problem
 
 _LAYOUT = "put the images into one folder per class: {root}/cat/1.jpg, {root}/dog/2.jpg"
-# Left behind by operating systems, archives and notebooks.
-_SYSTEM = frozenset({"thumbs.db", "desktop.ini", "__macosx", "icon\r"})
 # Parts of an annotated data set, not classes: read as classes they would train without a complaint.
 _PARTS = frozenset({"images", "imgs", "jpegimages", "masks", "labels", "annotations"})
 
@@ -41,7 +42,7 @@ class FolderReader:
         """Return why `path` is read as folders: it is one."""
         if not path.is_dir():
             return None
-        parts = _split_folders(path)
+        parts = split_folders(path)
         if parts:
             return f"a folder with {', '.join(sorted((part.name for part in parts), key=_split_order))}"
         return "a folder with one folder per class"
@@ -62,7 +63,7 @@ class FolderReader:
             )
         scan = _Scan(path, options)
         try:
-            parts = _split_folders(path)
+            parts = split_folders(path)
             if parts:
                 scan.read_splits(parts)
             else:
@@ -97,6 +98,7 @@ class _Scan:
     hidden: int = 0
     passed: Counter[str] = field(default_factory=Counter)
     outside: int = 0
+    in_folders: int = 0
 
     def read_splits(self, parts: list[Path]) -> None:
         by_split: dict[str, Path] = {}
@@ -110,7 +112,7 @@ class _Scan:
             self.problems.append(Problem(str(self.root), f"has {names}, but no folder train"))
             self.fix = f"add {self.root / 'train'}, or name the two with data.train= and data.test="
         self.look_beside(self.root)
-        for folder in _folders(self.root):
+        for folder in folders_in(self.root):
             if folder not in parts and next(self.images(folder), None):
                 self.problems.append(Problem(self.name(folder), "a folder with images beside those of the splits"))
                 self.fix = self.fix or f"move it elsewhere, or name the parts: data.train={self.root / 'train'} …"
@@ -127,6 +129,7 @@ class _Scan:
             return
         if split is None and self.options.class_level == 1 and self.is_too_shallow(folders):
             return
+        self.in_folders += all(folders_in(folder) and not _has_image(folder) for folder in folders)
         for folder in folders:
             found = list(self.images(folder))
             if not found:
@@ -141,7 +144,7 @@ class _Scan:
         for _ in range(self.options.class_level):
             for folder in level:
                 self.look_beside(folder)
-            level = [inner for folder in level for inner in _folders(folder)]
+            level = [inner for folder in level for inner in folders_in(folder)]
         return level
 
     def are_parts(self, folders: list[Path], top: Path) -> bool:
@@ -155,7 +158,7 @@ class _Scan:
 
     def is_too_shallow(self, folders: list[Path]) -> bool:
         """Note a problem when the folders look like groups that all have the same class folders."""
-        inner = [{child.name for child in _folders(folder)} for folder in folders]
+        inner = [{child.name for child in folders_in(folder)} for folder in folders]
         if len(folders) < 2 or any(_has_image(folder) for folder in folders):
             return False
         common = set.intersection(*inner)
@@ -177,7 +180,7 @@ class _Scan:
         return True
 
     def only_one(self, folder: Path) -> None:
-        inner = _folders(folder)
+        inner = folders_in(folder)
         if len(inner) > 1 and not _has_image(folder):
             self.problems.append(
                 Problem(
@@ -212,9 +215,9 @@ class _Scan:
                 folders.clear()
                 continue
             seen.add((status.st_dev, status.st_ino))
-            folders[:] = sorted(name for name in folders if not _is_hidden(name))
+            folders[:] = sorted(name for name in folders if not is_hidden(name))
             for name in sorted(files):
-                if _is_hidden(name):
+                if is_hidden(name):
                     self.hidden += 1
                 elif is_image(name):
                     yield Path(here, name)
@@ -224,7 +227,7 @@ class _Scan:
     def look_beside(self, folder: Path) -> None:
         """Count the files that lie beside folders, where no image is looked for."""
         for entry in os.scandir(folder):
-            if _is_hidden(entry.name):
+            if is_hidden(entry.name):
                 self.hidden += not entry.is_dir()
             elif not entry.is_dir() and is_image(entry.name):
                 self.outside += 1
@@ -239,12 +242,11 @@ class _Scan:
         return Sample(id=name, path=image, target=(as_text(folder.name),), group=group, split=split)
 
     def group(self, name: str) -> str | None:
-        found = re.search(self.options.group or "", name)
+        found = found_in(self.options.group or "", name)
         if found is None:
             self.problems.append(Problem(name, f"data.reader.group = {self.options.group!r} finds nothing in it"))
             self.fix = "correct the expression, so that it finds the group in the path of every image"
-            return None
-        return found.group(1) if found.re.groups else found.group()
+        return found
 
     def name(self, path: Path) -> str:
         return as_text(path.relative_to(self.root).as_posix() if path != self.root else str(path))
@@ -257,29 +259,15 @@ class _Scan:
             yield f"passed over {self.hidden} hidden files"
         if self.outside:
             yield f"passed over {self.outside} images that lie outside of every class folder"
-
-
-def _split_folders(root: Path) -> list[Path]:
-    """Return the folders for splits, or nothing when the folders in `root` are classes.
-
-    A folder `train` among others is a class when it has images of its own: there are data sets of vehicles.
-    """
-    folders = _folders(root)
-    named = [folder for folder in folders if folder.name.casefold() in SPLIT_WORDS]
-    if len(named) < len(folders) and not any(SPLIT_WORDS[n.name.casefold()] == "train" and _folders(n) for n in named):
-        return []
-    return named
+        if self.in_folders:
+            yield (
+                "every class has folders alone: where each of them is a sequence of images, data.reader.kind=sequences "
+                "reads it as one"
+            )
 
 
 def _split_order(name: str) -> int:
     return SPLITS.index(SPLIT_WORDS[name.casefold()])
-
-
-def _folders(path: Path) -> list[Path]:
-    return sorted(
-        (Path(entry) for entry in os.scandir(path) if not _is_hidden(entry.name) and entry.is_dir()),
-        key=lambda folder: folder.name,
-    )
 
 
 def _table_hint(folder: Path) -> str | None:
@@ -291,10 +279,6 @@ def _table_hint(folder: Path) -> str | None:
 
 def _has_image(folder: Path) -> bool:
     return any(is_image(entry.name) and not entry.is_dir() for entry in os.scandir(folder))
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in _SYSTEM
 
 
 def _raise(error: OSError) -> None:

@@ -1,4 +1,4 @@
-"""A table with one row per image: `path,label[,split,group]`. Torch-free."""
+"""A table with one row per image: `path,label[,split,group,time]`. Torch-free."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class CsvReader:
     """
 
     def detect(self, path: Path) -> str | None:
-        """Return why `path` is read as a table: its name says so."""
-        if path.is_file() and path.suffix.lower() in TABLES:
+        """Return why `path` is read as a table with a row per image: its name says so, and its columns nothing else."""
+        if is_table(path) and not lists_frames(path):
             return f"a {path.suffix.lower()} table"
         return None
 
@@ -58,7 +58,7 @@ class CsvReader:
             raise DataError(
                 f"{path} is a folder, and the reader 'csv' needs a table", fix=f"data.train={path}/labels.csv"
             )
-        table = _Table(path, options)
+        table = Table(path, options)
         problems = table.read()
         problems += class_problems(table.samples, path.name)
         every = len(table.missing) == len(table.samples)
@@ -74,13 +74,27 @@ class CsvReader:
         return Catalogue(samples=samples, classes=classes, reader="csv", root=table.root, notes=twin_notes(classes))
 
 
+def is_table(path: Path) -> bool:
+    """Return whether a file's name is that of a table."""
+    return path.suffix.lower() in TABLES and path.is_file()
+
+
+def lists_frames(path: Path) -> bool:
+    """Return whether a table has a row per frame of a sequence: whether it has the columns `sequence` and `frame`."""
+    try:
+        _, header = next(Table(path, CsvOptions()).rows(), (1, []))
+    except (DataError, OSError):
+        return False
+    return {"sequence", "frame"} <= {name.strip() for name in header}
+
+
 def listed_paths(path: Path) -> list[Path]:
     """Return the files in the column `path` of a table, relative ones from its folder; other columns do not matter.
 
     Raises:
         DataError: When it is no table in UTF-8, or has no such column.
     """
-    table = _Table(path, CsvOptions())
+    table = Table(path, CsvOptions())
     rows = table.rows()
     names = [name.strip() for name in next(rows, (1, [""]))[1]]
     if "path" not in names:
@@ -96,7 +110,13 @@ def listed_paths(path: Path) -> list[Path]:
     return files
 
 
-class _Table:
+class Table:
+    """A table and what is wrong with it. What it is read for, `uses`, are the names of options that name columns."""
+
+    reader = "csv"
+    uses: tuple[str, ...] = ("path", "label", "split", "group", "time")
+    optional: frozenset[str] = frozenset({"split", "group", "time"})
+
     def __init__(self, path: Path, options: CsvOptions) -> None:
         self.path = path
         self.options = options
@@ -108,6 +128,22 @@ class _Table:
         self.listings: dict[Path, list[str]] = {}
 
     def read(self) -> list[Problem]:
+        """Read all rows, and return what is wrong with them.
+
+        Raises:
+            DataError: When nothing can be read: no folder, no such columns, no rows.
+        """
+        self.read_rows()
+        if not self.samples and not self.problems:
+            raise DataError(f"{self.path} has a header and no rows", fix="list one image per row")
+        return self.problems
+
+    def read_rows(self) -> None:
+        """Add every row.
+
+        Raises:
+            DataError: When there is no folder for the paths, or there are no such columns.
+        """
         if not self.root.is_dir():
             raise DataError(
                 f"data.reader.root: {self.root} is no folder",
@@ -121,11 +157,13 @@ class _Table:
                 self.note(line, f"{len(row)} cells, where the header has {len(header)} columns")
                 continue
             self.add(line, {name: row[index].strip() for name, index in columns.items()})
-        if not self.samples and not self.problems:
-            raise DataError(f"{self.path} has a header and no rows", fix="list one image per row")
-        return self.problems
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the lines that rows start in, and their cells; the header is the first.
+
+        Raises:
+            DataError: When it is empty, or no text in UTF-8.
+        """
         data = self.path.read_bytes()
         try:
             text = data.decode("utf-8-sig")
@@ -151,13 +189,13 @@ class _Table:
 
     def columns(self, line: int, header: list[str]) -> dict[str, int]:
         """Return the place of each column that is there, by what it is for."""
-        given = {name: getattr(self.options, name) for name in ("path", "label", "split", "group")}
+        given = {name: getattr(self.options, name) for name in self.uses}
         problems = []
         for name in sorted({name for name in header if header.count(name) > 1 and name in given.values()}):
             problems.append(Problem(self.where(line), f"the column {name!r} is there twice"))
         for use, column in given.items():
-            # A table need not have these two, but one that was named must be there.
-            optional = use in ("split", "group") and column == use
+            # A table need not have these, but one that was named must be there.
+            optional = use in self.optional and column == use
             if column not in header and not optional:
                 hint = did_you_mean(column, header)
                 problems.append(Problem(self.where(line), f"no column {column!r} for data.reader.{use}", hint))
@@ -170,11 +208,13 @@ class _Table:
             raise DataError(
                 f"{self.path} has the columns {', '.join(header)}",
                 problems=problems,
-                fix="name its columns: data.reader.kind=csv data.reader.path=COLUMN data.reader.label=COLUMN",
+                fix=f"name its columns: data.reader.kind={self.reader} "
+                + " ".join(f"data.reader.{use}=COLUMN" for use in self.uses if use not in self.optional),
             )
         return {use: header.index(column) for use, column in given.items() if column in header}
 
     def add(self, line: int, cells: dict[str, str]) -> None:
+        """Take a row's cells, by what they are for."""
         labels = self.labels(line, cells["label"])
         split = self.split(line, cells["split"]) if "split" in cells else None
         if not cells["path"]:
@@ -202,10 +242,12 @@ class _Table:
                 group=cells.get("group") or None,
                 split=split,
                 where=self.where(line),
+                time=cells.get("time") or None,
             )
         )
 
     def labels(self, line: int, cell: str) -> tuple[str, ...]:
+        """Return the labels in a cell."""
         parts = cell.split(self.options.separator) if self.options.separator else [cell]
         labels = tuple(dict.fromkeys(part.strip() for part in parts if part.strip().lower() not in _NO_LABEL))
         if not labels and not self.options.allow_empty:
@@ -213,6 +255,7 @@ class _Table:
         return labels
 
     def split(self, line: int, cell: str) -> str | None:
+        """Return the split that a cell names; None for an empty one."""
         if not cell:
             return None
         word = SPLIT_WORDS.get(cell.casefold())
@@ -222,6 +265,7 @@ class _Table:
         return word
 
     def file(self, cell: str) -> Path:
+        """Return the file that a cell names."""
         path = self.root / cell
         if "\\" in cell and not path.exists():
             # Written on Windows.
@@ -231,6 +275,7 @@ class _Table:
         return Path(os.path.normpath(path))
 
     def similar(self, path: Path) -> str | None:
+        """Return what a file that does not exist may have been meant to be."""
         if path.parent not in self.listings:
             folder = path.parent
             self.listings[folder] = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
@@ -251,9 +296,11 @@ class _Table:
         return "data.reader.root=FOLDER names the folder that the paths are relative to"
 
     def where(self, line: int) -> str:
+        """Return what a line is called in errors."""
         return f"{self.path.name} line {line}"
 
     def note(self, line: int, what: str, hint: str | None = None) -> None:
+        """Take down what is wrong with a line."""
         self.problems.append(Problem(self.where(line), what, hint))
 
 
