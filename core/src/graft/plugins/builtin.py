@@ -26,6 +26,13 @@ def graft_readers() -> list[ReaderSpec]:
             options="graft.data.options:CsvOptions",
             gives="labels",
         ),
+        ReaderSpec(
+            name="sequences",
+            summary="Image sequences: class/sequence/*.png, or a table with the columns sequence, frame and label.",
+            target="graft.data.readers.sequences:SequenceReader",
+            options="graft.data.options:SequenceOptions",
+            gives="labels",
+        ),
     ]
 
 
