@@ -132,6 +132,7 @@ def graft_strategies() -> list[StrategySpec]:
 def graft_commands() -> list[CommandSpec]:
     """Offer the commands beside the tasks' verbs."""
     summaries = {
+        "try": "Take a first look at labelled images: what is wrong, and how far features get.",
         "demo": "Show the whole way on generated images, in a minute.",
         "doctor": "Check this installation, and say how to mend it.",
         "plugins": "List plugins and what each of them offers.",
@@ -142,6 +143,8 @@ def graft_commands() -> list[CommandSpec]:
         "resume": "Continue a run that was interrupted.",
         "report": "Write a run's report again.",
     }
+    modules = {"try": "tryout"}  # which Python would not import under its own name
     return [
-        CommandSpec(name=name, summary=summary, target=f"graft.cli.{name}:app") for name, summary in summaries.items()
+        CommandSpec(name=name, summary=summary, target=f"graft.cli.{modules.get(name, name)}:app")
+        for name, summary in summaries.items()
     ]
