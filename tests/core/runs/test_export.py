@@ -54,6 +54,13 @@ def test_export_onnx__metadata(exported: tuple[Path, dict]) -> None:
     assert metadata["weights_licence"] == "cc-by-nc-4.0"
 
 
+def test_export_onnx__what_no_file_can_hold(bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "_LARGEST", 1000)
+    with pytest.raises(TrainingError, match="holds at most 2 GB") as caught:
+        export_onnx(bundle, tmp_path / "model.onnx")
+    assert "smaller backbone" in str(caught.value.fix)
+
+
 def test_export_onnx__other_answers_leave_no_file(bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "_TOLERANCE", -1.0)
     with pytest.raises(TrainingError, match=r"was not written: onnxruntime gives another 'scores'"):

@@ -22,6 +22,8 @@ from graft.runs.bundle import Bundle
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
 _BATCHES = (1, 7)
 _TOLERANCE = 1e-4
+_LARGEST = 2 * 10**9
+"""Bytes of weights that one ONNX file can hold: it is a protobuf message."""
 
 
 class _Exported(nn.Module):
@@ -44,13 +46,19 @@ def export_onnx(bundle: Bundle, path: Path) -> dict[str, Any]:
 
     Raises:
         UserError: When the modules that it takes are not installed; says what to install.
-        TrainingError: When the model cannot be exported, the file answers differently from torch (there is then no
+        TrainingError: When the model cannot be exported or is too large, the file answers differently from torch (there is then no
             file), or it cannot be written.
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(
             f"exporting to ONNX needs {', '.join(missing)}, not installed here", fix="pip install 'graft-core[onnx]'"
+        )
+    size = sum(tensor.nbytes for tensor in bundle.model.state_dict().values())
+    if size > _LARGEST:
+        raise TrainingError(
+            f"{path} was not written: the model has {size / 1e9:.1f} GB, and an ONNX file holds at most 2 GB",
+            fix="train a head that keeps less of each training image, or a smaller backbone",
         )
     import onnx
 
