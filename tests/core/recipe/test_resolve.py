@@ -281,7 +281,7 @@ BROKEN = {
     ),
     "shorthand of a split": (
         'task = "sorting"\n[data]\ntrain = "x"\nsplit = "patient"',
-        "data.split.by: expected one of 'auto', 'given', 'random', 'stratified', 'group', got 'patient'",
+        "data.split.by: expected one of 'auto', 'given', 'random', 'stratified', 'group', 'time', got 'patient'",
     ),
     # names
     "unknown task": ('task = "sortin"\ndata = "x"', "task.kind: there is no task 'sortin' (did you mean 'sorting'?)"),

@@ -107,7 +107,7 @@ def decode(source: Path | BinaryIO, *, channels: int = 3, max_pixels: int = MAX_
     """
     if channels not in (1, 3):
         raise ValueError(f"images are decoded to 1 or 3 channels, not {channels}")
-    stream = io.BytesIO(_read(source)) if isinstance(source, Path) else source
+    stream = io.BytesIO(read_file(source)) if isinstance(source, Path) else source
     with _open(stream) as image:
         width, height = image.size
         if width * height > max_pixels:
@@ -121,7 +121,12 @@ def decode(source: Path | BinaryIO, *, channels: int = 3, max_pixels: int = MAX_
             raise _refusal(error) from error
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a regular file.
+
+    Raises:
+        BadImage: `missing` or `unreadable`.
+    """
     try:
         # A pipe or a device would block for ever, and says nothing about an image.
         if not stat.S_ISREG(path.stat().st_mode):

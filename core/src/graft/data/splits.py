@@ -1,8 +1,8 @@
 """Dividing samples into train, val and test: a function of their ids, groups, strata and a seed. Torch-free.
 
 What is divided are *units*: the samples of one group, and files with the same content, always stay together, so that a
-split that Graft makes never leaks. A sample's stratum is the word that the task gives it, a class for instance; every
-stratum has a sample in train.
+split that Graft draws never leaks. A sample's stratum is the word that the task gives it, a class for instance; every
+stratum has a sample in train. What is divided by time is in `graft.data.times`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from hashlib import blake2b
 from math import ceil, floor
 
 from graft.data.samples import SPLITS, Sample
+from graft.data.times import by_time
 from graft.errors import DataError
 from graft.recipe.schema import Split
 
@@ -48,7 +49,7 @@ def divide(samples: Sequence[Sample], strata: Sequence[str], options: Split, *, 
         digests: SHA-256 of each file, by sample id.
 
     Raises:
-        DataError: When the data has no split, or no groups, to divide by.
+        DataError: When the data has no split, no groups or no times to divide by.
     """
     given = any(sample.split for sample in samples)
     grouped = any(sample.group is not None for sample in samples)
@@ -60,7 +61,10 @@ def divide(samples: Sequence[Sample], strata: Sequence[str], options: Split, *, 
             "data.split.by = 'group', but no sample has a group",
             fix="give the table a group column, or name the group with data.reader.group or class_level for folders",
         )
-    division = _drawn(range(len(samples)), samples, strata, options, digests, by=by, wanted=_wanted(options))
+    if by == "time":
+        division = Division(*by_time(samples, strata, _wanted(options)))
+    else:
+        division = _drawn(range(len(samples)), samples, strata, options, digests, by=by, wanted=_wanted(options))
     if given:
         note = f"the data has a split of its own, which data.split.by = '{by}' overrules"
         return Division(division.split, division.by, (note, *division.notes))

@@ -140,8 +140,9 @@ AnyPart = Annotated[Part, Shorthand("kind")]
 class Split(Options):
     """How samples are divided."""
 
-    by: Literal["auto", "given", "random", "stratified", "group"] = "auto"
-    """`auto`: as the data says, else by group where there are groups, else stratified."""
+    by: Literal["auto", "given", "random", "stratified", "group", "time"] = "auto"
+    """`auto`: as the data says, else by group where there are groups, else stratified. `time`: train earliest, then
+    val, then test, by the samples' times, else by their names."""
     val: Share = 0.15
     """Share of the samples for validation, where it is not given."""
     test: Share = 0.15
