@@ -16,6 +16,7 @@ from graft.report.verdict import Verdict
 from graft.tryout.look import Copies, Findings
 
 _SHOWN = 24
+_NAMED = 3
 _COPIES_SHOWN = 12
 _SHORTCUT = 0.15
 """What size and format of a file alone must tell beyond the most frequent class, to be worth a warning."""
@@ -72,10 +73,13 @@ def warnings(findings: Findings) -> list[str]:
         names = " and ".join(samples[index].id for index in conflicts[0].indices[:2])
         found.append(f"{len(conflicts)} sets of copies have different labels, such as {names}")
     if likely := [doubt for doubt in findings.doubts if doubt.agreed]:
-        first = likely[0]
+        named = ", ".join(
+            f"{samples[doubt.index].id} ({findings.classes[doubt.given]}, or {findings.classes[doubt.suggested]}?)"
+            for doubt in likely[:_NAMED]
+        )
+        more = " …" if len(likely) > _NAMED else ""
         found.append(
-            f"{len(likely)} labels are doubted by the probe and by the nearest neighbours alike, first "
-            f"{samples[first.index].id}: {findings.classes[first.given]}, or {findings.classes[first.suggested]}?"
+            f"{len(likely)} labels are doubted by the probe and by the nearest neighbours alike: {named}{more}"
         )
     known = findings.betrayed
     if known is not None and known.accuracy.value > findings.probes["majority"].accuracy.value + _SHORTCUT:

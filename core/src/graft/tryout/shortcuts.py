@@ -54,7 +54,7 @@ def betrayed(
         *([one.mode == name for one in known] for name in sorted({one.mode for one in known})),
     ]
     table = np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
-    table = table[:, table.std(axis=0) > 0]
+    table = table[:, np.ptp(table, axis=0) > 0]
     if not table.shape[1]:
         return None
     # A number for each combination: what is counted is how often one goes with a class, not how near two sizes are.
