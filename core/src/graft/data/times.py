@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from graft.data.frames import natural
@@ -47,7 +48,7 @@ def by_time(
     places = _places(cuts, [wanted[name] for name in served], len(samples))
     bounds = [0, *places, len(samples)]
     split: dict[str, list[int]] = {name: [] for name in SPLITS}
-    for name, start, end in zip(("train", *served), bounds, bounds[1:], strict=True):
+    for name, (start, end) in zip(("train", *served), pairwise(bounds), strict=True):
         split[name] = sorted(order[start:end])
     shares = "".join(f", {wanted[name]:.0%} {name}" for name in asked)
     starts = "".join(
