@@ -44,6 +44,9 @@ EVALUATE = commands(section("classification.md", "Evaluate"), "sh")
 PREDICT = commands(section("classification.md", "Predict"), "sh")
 
 
+CLASSICAL = section("classification.md", "Classical heads")
+
+
 def test_classification__has_both() -> None:
     assert len(EVALUATE) == 3
     assert len(PREDICT) == 4
@@ -66,6 +69,41 @@ def test_classification__predict(words: Sequence[str], trained: Path) -> None:
     rows = ((trained / words[-1]).read_text() if "-o" in words else result.out).splitlines()
     assert rows[0].startswith("path,label,score,score.apple")
     assert len(rows) == 1 + 6
+
+
+def test_classification__classical_heads(trained: Path) -> None:
+    lines = commands(CLASSICAL, "sh")
+    assert len(lines) == 4
+    for number, words in enumerate(lines):
+        short = [one for one in SHORT if "epochs" not in one]
+        result = Graft(trained)(*words, *short, "--name", f"classical-{number}")
+        assert result.code == 0, result.err
+
+
+def test_classification__an_ensemble_of_ones_own(trained: Path) -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", CLASSICAL, re.DOTALL)
+    (trained / "recipe.toml").write_text(text)
+    result = Graft(trained)("recipe", "check", "recipe.toml")
+    assert result.code == 0, result.err
+
+
+def test_classification__what_a_classical_head_refuses(trained: Path) -> None:
+    (shown,) = re.findall(r"```console\n\$ graft (.*?)```", CLASSICAL, re.DOTALL)
+    command, _, expected = shown.partition("\n")
+    result = Graft(trained)(*shlex.split(command))
+    assert (result.code, result.err) == (2, expected)
+
+
+def test_classification__every_classical_head_is_in_the_table() -> None:
+    from graft.plugins import HeadSpec, load_plugins
+
+    plugins = load_plugins(names=["classification"])
+    rows = dict(re.findall(r"^\| `([\w-]+)` \|(.*)$", CLASSICAL, re.MULTILINE))
+    specs = {name: spec for name, spec in plugins.specs(HeadSpec).items() if spec.fitted}
+    assert set(rows) == set(specs)
+    for name, spec in specs.items():
+        own = set(plugins.options(spec).model_fields) - {"scale", "pca", "folds"}
+        assert set(re.findall(r"`(\w+)`", rows[name])) >= own, name
 
 
 def test_backbones__weights_of_ones_own(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ def export_onnx(bundle: Bundle, path: Path) -> dict[str, Any]:
 
     Raises:
         UserError: When the modules that it takes are not installed; says what to install.
-        TrainingError: When the model cannot be exported or is too large, the file answers differently from torch (there is then no
-            file), or it cannot be written.
+        TrainingError: When the model cannot be exported or is too large, the file answers differently from torch
+            (there is then no file), or it cannot be written.
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
