@@ -69,7 +69,7 @@ def space_of(
         "preprocess": preprocess.to_json(),
         "device": device,
         "precision": precision,
-        "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+        "machine": _machine(device),
         "libraries": _libraries(),
         **details,
     }
@@ -81,10 +81,17 @@ def key_of(image: str, view: str = "") -> bytes:
 
     Args:
         image: The SHA-256 of its file.
-        view: Which augmentation it went through, and by which draw; empty where it is as for prediction.
+        view: Which augmentation it went through, and by which draw; empty where it is as for prediction. Or `pixels`,
+            where `image` is of pixels in memory and not of a file.
     """
     words = f"{image}/{view}".encode("utf-8", "surrogateescape")
     return hashlib.blake2b(words, digest_size=KEY_BYTES).digest()
+
+
+def _machine(device: str) -> str:
+    """Return what calculates: two processors, and two kinds of GPU, differ in the last bits."""
+    processor = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    return f"{processor} {torch.cuda.get_device_name()}" if device == "cuda" else processor
 
 
 @cache
