@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graft.data.options import CsvOptions, FolderOptions
+from graft.data.options import CsvOptions, FolderOptions, SequenceOptions
 from graft.data.readers.folder import FolderReader
+from graft.data.readers.sequences import SequenceReader
 from graft.data.readers.table import CsvReader
 from graft.data.samples import Catalogue, Sample
 from graft.errors import Problem
@@ -75,6 +76,7 @@ class FakePlugins:
     readers: ClassVar = {
         "folder": (FolderReader, FolderOptions),
         "csv": (CsvReader, CsvOptions),
+        "sequences": (SequenceReader, SequenceOptions),
     }
 
     def specs(self, kind: type) -> dict[str, ReaderSpec]:

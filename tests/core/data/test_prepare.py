@@ -16,6 +16,7 @@ from graft.recipe.schema import Data
 
 SMALL = Preprocess(size=(16, 16))
 CSV = ReaderSpec(name="csv", summary="", target="", gives="labels")
+SEQUENCES = ReaderSpec(name="sequences", summary="", target="", gives="labels")
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def preparing(reading, task):
     def run(train, *, task=task(), max_pixels=10_000, **data):  # noqa: B008
         run.console = Console(quiet=True)
         run.store = PixelStore(SMALL, max_pixels=max_pixels)
-        settings = Data(train=str(train), **data)
+        settings = Data(train=str(train), **{key: value for key, value in data.items() if key != "reader"})
         return prepare(reading(train, **data), settings, task=task, store=run.store, console=run.console)
 
     return run
@@ -294,3 +295,58 @@ def test_prepare__one_image_with_two_labels_is_always_said(preparing, twenty, du
 def test_prepare__twice_is_the_same(preparing, twenty):
     assert preparing(twenty).split == preparing(twenty).split
     assert preparing(twenty).split != preparing(twenty, split={"seed": 1}).split
+
+
+# Sequences.
+
+
+@pytest.fixture
+def clips(fill):
+    """Three frames of each of ten sequences, five of cats and five of dogs."""
+    names = (f"{name}/{clip}/{frame}.png" for name in ("cat", "dog") for clip in range(5) for frame in range(3))
+    return fill(*names)
+
+
+def test_prepare__sequences_are_samples(preparing, clips):
+    prepared = preparing(clips, reader=SEQUENCES)
+    assert sum(map(len, prepared.split.values())) == 10
+    assert len(preparing.store) == len(prepared.files) == 30
+    frames = prepared.catalogue.samples[0].frames
+    digests = [hashlib.sha256(frame.read_bytes()).hexdigest() for frame in frames]
+    assert [prepared.files[frame] for frame in frames] == digests
+    assert prepared.digests["cat/0"] == hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def test_prepare__a_bad_frame_stops_and_is_named(preparing, clips):
+    (clips / "cat/1/2.png").write_bytes(b"")
+    with pytest.raises(DataError, match="1 of 30 images cannot be read") as error:
+        preparing(clips, reader=SEQUENCES)
+    assert [str(problem) for problem in error.value.problems] == ["cat/1/2.png: the file is empty [empty]"]
+
+
+def test_prepare__a_bad_frame_is_dropped_and_an_empty_sequence_with_it(preparing, clips):
+    (clips / "cat/1/0.png").write_bytes(b"")
+    for frame in range(3):
+        (clips / f"dog/4/{frame}.png").write_bytes(b"no image")
+    prepared = preparing(clips, reader=SEQUENCES, on_bad="skip")
+    samples = {sample.id: sample for sample in prepared.catalogue.samples}
+    assert [frame.name for frame in samples["cat/1"].frames] == ["1.png", "2.png"]
+    assert samples["cat/1"].path.name == "1.png"
+    assert "dog/4" not in samples
+    assert [file.id for file in prepared.bad_files] == ["cat/1/0.png", *(f"dog/4/{n}.png" for n in range(3))]
+    warning = "skipped 4 of 30 images that cannot be read (1 empty, 3 format), and with them 1 sequences"
+    assert warning in preparing.console.warnings
+
+
+def test_prepare__equal_sequences_are_duplicates_and_equal_frames_are_not(preparing, clips):
+    shutil.copytree(clips / "cat/0", clips / "cat/copy")
+    shutil.copy(clips / "cat/1/0.png", clips / "cat/2/0.png")
+    prepared = preparing(clips, reader=SEQUENCES)
+    assert [same.ids for same in prepared.duplicates] == [("cat/0", "cat/copy")]
+
+
+def test_prepare__the_order_of_frames_is_part_of_a_sequence(preparing, clips):
+    shutil.copytree(clips / "cat/0", clips / "cat/back")
+    (clips / "cat/back/0.png").write_bytes((clips / "cat/0/2.png").read_bytes())
+    (clips / "cat/back/2.png").write_bytes((clips / "cat/0/0.png").read_bytes())
+    assert preparing(clips, reader=SEQUENCES).duplicates == ()

@@ -1,10 +1,16 @@
-"""The frames of a sequence: in which order they come, and which of them are looked at. Torch-free."""
+"""The frames of a sequence: in which order they come, which are looked at, and what they are called. Torch-free."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
+
+from graft.data.samples import Sample
 
 T = TypeVar("T")
 
@@ -30,3 +36,30 @@ def spread(frames: Sequence[T], at_most: int | None) -> tuple[T, ...]:
         return (frames[n // 2],)
     gaps = at_most - 1
     return tuple(frames[(place * (n - 1) + gaps // 2) // gaps] for place in range(at_most))
+
+
+def file_name(sample: Sample, file: Path) -> str:
+    """Return what one of a sample's files is called: as the sample, or for a frame, that and where the frame lies."""
+    if not sample.frames:
+        return sample.id
+    return f"{sample.id}/{Path(os.path.relpath(file, sample.path.parent)).as_posix()}"
+
+
+def without_files(sample: Sample, gone: Collection[str]) -> Sample | None:
+    """Return a sample without the files whose names are among `gone`; None when nothing is left of it."""
+    left = tuple(file for file in sample.files if file_name(sample, file) not in gone)
+    if not left:
+        return None
+    return replace(sample, frames=left, path=left[0]) if sample.frames else sample
+
+
+def digest_of(sample: Sample, files: Mapping[Path, str]) -> str:
+    """Return the digest of a sample: its file's, or of a sequence, one over its frames' in their order.
+
+    Args:
+        sample: The sample.
+        files: SHA-256 of each of its files, by path.
+    """
+    if not sample.frames:
+        return files[sample.path]
+    return hashlib.sha256("".join(files[frame] for frame in sample.frames).encode()).hexdigest()

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from graft.console import Console
 from graft.data.decode import BadImage
 from graft.data.duplicates import find_duplicates, without_leaks
+from graft.data.frames import digest_of, file_name, without_files
 from graft.data.readers._files import require_path
 from graft.data.samples import BadFile, Catalogue, DuplicateSet, PreparedData, Reader, Sample
 from graft.data.splits import divide
@@ -88,30 +89,35 @@ def prepare(catalogue: Catalogue, data: Data, *, task: Task, store: PixelStore, 
         DataError: With every image that cannot be read (unless they are skipped), every class that is left empty,
             duplicates (when they stop), and what the task finds wrong.
     """
-    shown = len(catalogue.samples)
-    console.say("Data", f"{shown} images in {len(catalogue.classes)} classes, {catalogue.root}")
+    noun = "sequences" if catalogue.sequences else "images"
+    console.say("Data", f"{len(catalogue.samples)} {noun} in {len(catalogue.classes)} classes, {catalogue.root}")
     for note in catalogue.notes:
         console.say("Data", note)
-    digests, bad = _checked(catalogue.samples, store, console)
+    files, bad, problems = _checked(catalogue.samples, store, console)
     gone = {file.id for file in bad}
-    usable = replace(catalogue, samples=tuple(sample for sample in catalogue.samples if sample.id not in gone))
-    problems = _bad_problems(catalogue, bad) if data.on_bad == "stop" else []
-    problems += _emptied(catalogue, usable)
+    left = (without_files(sample, gone) for sample in catalogue.samples)
+    usable = replace(catalogue, samples=tuple(sample for sample in left if sample is not None))
+    digests = {sample.id: digest_of(sample, files) for sample in usable.samples}
+    problems = problems if data.on_bad == "stop" else []
+    problems += _emptied(catalogue, usable, noun)
+    total = sum(len(sample.files) for sample in catalogue.samples)
     if bad and data.on_bad == "skip":
         codes = ", ".join(f"{count} {code}" for code, count in sorted(Counter(file.code for file in bad).items()))
-        console.warn(f"skipped {len(bad)} of {shown} images that cannot be read ({codes})")
+        lost = len(catalogue.samples) - len(usable.samples)
+        whole = f", and with them {lost} sequences" if lost and catalogue.sequences else ""
+        console.warn(f"skipped {len(bad)} of {total} images that cannot be read ({codes}){whole}")
     if problems:
-        raise DataError(_summary(bad, shown), problems=problems, fix=_way_out(data, bad))
+        raise DataError(_summary(bad, total), problems=problems, fix=_way_out(data, bad))
 
     strata = task.strata(usable)
     division = divide(usable.samples, strata, data.split, digests=digests)
     split: Mapping[str, Sequence[int]] = division.split
     duplicates = find_duplicates(usable.samples, split, digests)
     leaks = [same for same in duplicates if same.leaks]
-    _say_duplicates(duplicates, data, console)
+    _say_duplicates(duplicates, data, console, noun)
     if leaks and data.duplicates == "drop":
         split, dropped = without_leaks(usable.samples, split, leaks)
-        console.warn(f"left out {len(dropped)} copies of images that are in a later split")
+        console.warn(f"left out {len(dropped)} copies of {noun} that are in a later split")
     elif leaks and data.duplicates == "stop":
         problems += [Problem(same.ids[0], f"also is {_others(same)}") for same in leaks]
     problems += task.check(usable, split)
@@ -129,6 +135,7 @@ def prepare(catalogue: Catalogue, data: Data, *, task: Task, store: PixelStore, 
         bad_files=tuple(bad),
         duplicates=duplicates,
         digests=digests,
+        files=files,
     )
 
 
@@ -189,49 +196,50 @@ def _with_split(catalogue: Catalogue, other: Catalogue, split: str) -> Catalogue
     return replace(catalogue, samples=samples, notes=notes)
 
 
-def _checked(samples: Sequence[Sample], store: PixelStore, console: Console) -> tuple[dict[str, str], list[BadFile]]:
-    def check(sample: Sample) -> str | BadFile:
+def _checked(
+    samples: Sequence[Sample], store: PixelStore, console: Console
+) -> tuple[dict[Path, str], list[BadFile], list[Problem]]:
+    """Decode every file; return the digests of the good ones by path, and the bad ones, also as problems."""
+
+    def check(path: Path) -> str | BadImage:
         try:
-            store.load(sample.path)
-            with sample.path.open("rb") as file:
+            store.load(path)
+            with path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except BadImage as error:
-            return BadFile(id=sample.id, path=sample.path, code=error.code, reason=error.reason)
+            return error
         except OSError as error:
-            return BadFile(id=sample.id, path=sample.path, code="unreadable", reason=error.strerror or str(error))
+            return BadImage("unreadable", error.strerror or str(error))
 
-    digests: dict[str, str] = {}
+    wanted = [(sample, path) for sample in samples for path in sample.files]
+    digests: dict[Path, str] = {}
     bad: list[BadFile] = []
+    problems: list[Problem] = []
     # Pillow decodes without holding the interpreter's lock.
     pool = ThreadPoolExecutor(max_workers=os.cpu_count())
     try:
-        with warnings.catch_warnings(), console.progress("Images", len(samples)) as progress:
+        with warnings.catch_warnings(), console.progress("Images", len(wanted)) as progress:
             # Odd metadata, which Pillow reads on in spite of; what it cannot read is an error.
             warnings.filterwarnings("ignore", module=r"PIL\.")
-            for sample, result in zip(samples, pool.map(check, samples), strict=True):
-                if isinstance(result, BadFile):
-                    bad.append(result)
+            results = pool.map(check, (path for _, path in wanted))
+            for (sample, path), result in zip(wanted, results, strict=True):
+                if isinstance(result, str):
+                    digests[path] = result
                 else:
-                    digests[sample.id] = result
+                    name = file_name(sample, path)
+                    bad.append(BadFile(id=name, path=path, code=result.code, reason=result.reason))
+                    problems.append(Problem(f"{sample.where}: {name}" if sample.where else name, str(result)))
                 progress.advance()
     finally:
         pool.shutdown(cancel_futures=True)
-    return digests, bad
+    return digests, bad, problems
 
 
-def _bad_problems(catalogue: Catalogue, bad: Sequence[BadFile]) -> list[Problem]:
-    where = {sample.id: sample.where for sample in catalogue.samples}
-    return [
-        Problem(f"{where[file.id]}: {file.id}" if where[file.id] else file.id, f"{file.reason} [{file.code}]")
-        for file in bad
-    ]
-
-
-def _emptied(before: Catalogue, after: Catalogue) -> list[Problem]:
+def _emptied(before: Catalogue, after: Catalogue, noun: str) -> list[Problem]:
     if not after.samples:
         return [Problem(str(before.root), "no image is left")]
     had, has = _images_per_class(before), _images_per_class(after)
-    return [Problem(f"class {name}", f"none of its {had[name]} images can be read") for name in had if not has[name]]
+    return [Problem(f"class {name}", f"none of its {had[name]} {noun} can be read") for name in had if not has[name]]
 
 
 def _images_per_class(catalogue: Catalogue) -> Counter[str]:
@@ -252,19 +260,19 @@ def _way_out(data: Data, bad: Sequence[BadFile]) -> str:
     return f"{way}; data.max_pixels=N allows larger ones" if any(f.code == "oversized" for f in bad) else way
 
 
-def _say_duplicates(duplicates: Sequence[DuplicateSet], data: Data, console: Console) -> None:
+def _say_duplicates(duplicates: Sequence[DuplicateSet], data: Data, console: Console, noun: str) -> None:
     leaks = [same for same in duplicates if same.leaks]
     conflicts = [same for same in duplicates if same.conflict]
     if leaks and data.duplicates == "warn":
         console.warn(
-            f"{len(leaks)} images are in more than one split, so results look better than they are: "
+            f"{len(leaks)} {noun} are in more than one split, so results look better than they are: "
             f"{leaks[0].ids[0]} also is {_others(leaks[0])} (data.duplicates=drop leaves such copies out)"
         )
     for same in conflicts:
-        console.warn(f"the same image is annotated in different ways: {', '.join(same.ids)}")
+        console.warn(f"the same {noun.removesuffix('s')} is annotated in different ways: {', '.join(same.ids)}")
     if len(duplicates) > len(leaks):
         copies = sum(len(same.ids) - 1 for same in duplicates if not same.leaks)
-        console.say("Data", f"{copies} images are copies of others in the same split")
+        console.say("Data", f"{copies} {noun} are copies of others in the same split")
 
 
 def _others(same: DuplicateSet) -> str:
