@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from sklearn.metrics.pairwise import rbf_kernel
 
 from clouds import INFO, KINDS, as_labels, clouds, fit, head_of, scores_of
 from graft.errors import RecipeError
@@ -81,11 +82,26 @@ def test_answer__is_scikit_learns(kind: str, pca: int | None, classes: int, labe
     unseen, _ = clouds(200, classes, seed=1)
     multi = labels == "multi"
     head = head_of(kind, classes, labels=labels, pca=pca, folds=2)
-    fit(head, x, as_labels(y, classes) if multi else y)
-    wanted = expected(kind, head, prepared(head, unseen), fitted, classes, multi)
+    targets = as_labels(y, classes) if multi else y
+    fit(head, x, targets)
+    asked = prepared(head, unseen)
+    if kind == "svm":
+        asked = rbf_kernel(asked, prepared(head, x), gamma=float(head.classifier.family.gamma))
+    wanted = expected(kind, head, asked, fitted, classes, multi)
     given = scores_of(head, unseen)
     assert given.std(axis=0).min() > 0.02, "a head that always says the same would prove nothing"
     np.testing.assert_allclose(given, wanted, atol=1e-5)
+
+
+def test_answer__of_a_machine_whose_kernel_is_too_large_to_keep(
+    fitted: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graft_classification.classical.kernel._IN_MEMORY", 0)
+    (x, y), (unseen, _) = clouds(90, 4, seed=0), clouds(200, 4, seed=1)
+    head = head_of("svm", 4, folds=2)
+    fit(head, x, y)
+    wanted = expected("svm", head, prepared(head, unseen), fitted, 4, multi=False)
+    np.testing.assert_allclose(scores_of(head, unseen), wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("labels", ["single", "multi"])

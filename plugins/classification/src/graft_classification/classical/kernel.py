@@ -13,6 +13,9 @@ from graft_classification.classical.family import Family, Floats, Labels, always
 from graft_classification.classical.options import SvmOptions
 from graft_classification.classical.platt import Platt
 
+_IN_MEMORY = 10_000
+"""Up to so many images, the kernel of all pairs is calculated once: 800 MB."""
+
 
 class Svm(Family):
     """`exp(-gamma * |x - s|²)` over support vectors s, one class against the rest, with Platt's scaling."""
@@ -36,10 +39,14 @@ class Svm(Family):
 
     def learn(self, x: Floats, y: Labels, values: Mapping[str, Any], seed: int) -> None:
         """Fit a machine for each class; of two classes, for the second."""
+        from sklearn.metrics.pairwise import rbf_kernel
         from sklearn.svm import SVC
 
         n = len(self.classes)
         gamma = values["gamma"] / max(x.shape[1] * float(x.var()), 1e-12)
+        # The same for each class: with a few classes, most of the time goes into it.
+        whole = len(x) <= _IN_MEMORY
+        given = rbf_kernel(x, gamma=gamma) if whole else x
         dual, bias = np.zeros((n, len(x))), np.full(n, -1.0)
         mirrored = not self.multi and n == 2
         for index, shown in questions(y, n):
@@ -49,7 +56,8 @@ class Svm(Family):
             if mirrored and index == 0:
                 continue
             weights = self.of_answers(index) if self.multi else self._against_the_rest(y, index)
-            machine = SVC(C=values["C"], gamma=gamma, class_weight=weights).fit(x, shown)
+            kernel = "precomputed" if whole else "rbf"
+            machine = SVC(C=values["C"], kernel=kernel, gamma=gamma, class_weight=weights).fit(given, shown)
             dual[index, machine.support_], bias[index] = machine.dual_coef_[0], machine.intercept_[0]
             if mirrored:
                 dual[0], bias[0] = -dual[1], -bias[1]
