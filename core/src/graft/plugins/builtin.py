@@ -138,6 +138,8 @@ def graft_commands() -> list[CommandSpec]:
         "plugins": "List plugins and what each of them offers.",
         "backbones": "List architectures, rank them for your images; import weights.",
         "data": "Generate labelled sample images.",
+        "features": "Write what a pretrained network sees in images as numbers to a file.",
+        "cache": "List what is kept of features, and delete it.",
         "recipe": "Show, check and describe recipes.",
         "strategies": "List the strategy presets and what they set.",
         "resume": "Continue a run that was interrupted.",
