@@ -11,7 +11,11 @@ from torch import Tensor, nn
 
 from graft.backbones.contract import Backbone
 from graft.preprocess import Preprocess
+from graft.sequences import Sequences, means
 from graft.tasks.contract import Features, Head, Outputs
+
+_AT_A_TIME = 32
+"""Frames that the backbone takes together where nothing is to be learnt: sequences may be long."""
 
 
 @dataclass(frozen=True)
@@ -19,14 +23,17 @@ class Activations:
     """What the first pieces of a model gave for images: stands in their place, and the rest goes on from there.
 
     Args:
-        parts: `(B, …)` each: all that the pieces from `start` on need, as `Model.prefix` gives it.
+        parts: `(B, …)` each: all that the pieces from `start` on need, as `Model.prefix` gives it; of sequences
+            `(ΣT, …)`, a row per frame.
         start: How many pieces gave it.
         image_size: (H, W) of the images in pixels.
+        lengths: T of each sequence; None where they are images.
     """
 
     parts: tuple[Tensor, ...]
     start: int
     image_size: tuple[int, int]
+    lengths: tuple[int, ...] | None = None
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Activations:
         """Return them on `device`."""
@@ -41,7 +48,7 @@ class Activations:
         return replace(self, parts=tuple(map(function, self.parts)))
 
     def __len__(self) -> int:
-        return len(self.parts[0])
+        return len(self.parts[0]) if self.lengths is None else len(self.lengths)
 
 
 class Model(nn.Module):
@@ -50,24 +57,35 @@ class Model(nn.Module):
     Args:
         backbone: Its `preprocess` says how pixels are normalised.
         head: Gets what it `needs`, `embedding` or `pyramid`.
+        needs: As the head's descriptor says.
+        sequences: Whether the head reads sequences frame by frame. For one that does not, what it needs is averaged
+            over the frames of a sequence.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, backbone: Backbone, head: Head, needs: Literal["embedding", "pyramid"]) -> None:
+    def __init__(
+        self, backbone: Backbone, head: Head, needs: Literal["embedding", "pyramid"], *, sequences: bool = False
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
         self.needs = needs
+        self.sequences = sequences
         preprocess = backbone.preprocess
         self.reverse_channels = preprocess.channel_order == "bgr"
         # Not in the state dict: they belong to the preprocessing, which the bundle records.
         self.register_buffer("mean", torch.tensor(preprocess.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(preprocess.std).view(1, -1, 1, 1), persistent=False)
 
-    def normalise(self, images: Tensor) -> Tensor:
-        """Return `(B, C, H, W)` uint8 0…255 or float 0…1 RGB images as the backbone's input."""
+    def normalise(self, images: Tensor | Sequences) -> Tensor | Sequences:
+        """Return `(B, C, H, W)` uint8 0…255 or float 0…1 RGB images, or sequences of them, as the backbone's input."""
+        if isinstance(images, Sequences):
+            return replace(images, frames=self._input(images.frames))
+        return self._input(images)
+
+    def _input(self, images: Tensor) -> Tensor:
         return _normalised(images, self.mean, self.std, reverse=self.reverse_channels)
 
     @property
@@ -84,25 +102,37 @@ class Model(nn.Module):
 
         It is all that the other pieces need: the last one's output, or each stage's where the head needs a pyramid.
         """
-        return self._run((self.normalise(images),), 0, upto)
+        return self._run((self._input(images),), 0, upto)
 
-    def features(self, x: Tensor) -> Features:
-        """Return what the head needs of normalised images."""
-        return self._features(self._run((x,), 0, self.depth))
+    def features(self, x: Tensor | Sequences) -> Features:
+        """Return what the head needs of normalised images, or of sequences of them."""
+        if isinstance(x, Tensor):
+            return self._features(self._run((x,), 0))
+        return self._features(self._of_frames((x.frames,), 0), x.lengths)
 
-    def forward(self, images: Tensor | Activations) -> Outputs:
-        """Return the head's raw outputs for `(B, C, H, W)` images, uint8 0…255 or float 0…1.
+    def forward(self, images: Tensor | Sequences | Activations) -> Outputs:
+        """Return the head's raw outputs for `(B, C, H, W)` images, uint8 0…255 or float 0…1, or for sequences of them.
 
         From what `prefix` gave for the images they are the same, to the last bit in eval mode.
         """
         if isinstance(images, Activations):
-            features = self._features(self._run(images.parts, images.start, self.depth))
-            return self.head(features, images.image_size)  # type: ignore[no-any-return]
-        height, width = images.shape[-2:]
-        return self.head(self.features(self.normalise(images)), (height, width))  # type: ignore[no-any-return]
+            run = self._run if images.lengths is None else self._of_frames
+            features = self._features(run(images.parts, images.start), images.lengths)
+        else:
+            features = self.features(self.normalise(images))
+        height, width = images.shape[-2:] if isinstance(images, Tensor) else images.image_size
+        return self.head(features, (height, width))  # type: ignore[no-any-return]
 
-    def _run(self, given: tuple[Tensor, ...], start: int, upto: int) -> tuple[Tensor, ...]:
-        """Return what the pieces up to `upto` give, from what those before `start` gave, or from normalised images."""
+    def _of_frames(self, given: tuple[Tensor, ...], start: int) -> tuple[Tensor, ...]:
+        """Return what all pieces give, as `_run`; without gradients for a few frames at a time."""
+        if torch.is_grad_enabled() or torch.compiler.is_exporting():
+            return self._run(given, start)
+        some = zip(*(torch.split(part, _AT_A_TIME) for part in given), strict=True)
+        return tuple(torch.cat(parts) for parts in zip(*(self._run(few, start) for few in some), strict=True))
+
+    def _run(self, given: tuple[Tensor, ...], start: int, upto: int | None = None) -> tuple[Tensor, ...]:
+        """Return what the pieces up to `upto`, or all, give: from what those before `start` gave, or from images."""
+        upto = self.depth if upto is None else upto
         backbone, stages = self.backbone, len(self.backbone.stages)
         if self.needs == "pyramid":
             maps = given if start else ()
@@ -113,8 +143,12 @@ class Model(nn.Module):
         h = backbone.between(given[-1], start, min(upto, stages))
         return (backbone.tail(h) if start <= stages < upto else h,)
 
-    def _features(self, given: tuple[Tensor, ...]) -> Features:
-        return Features(embedding=given[0]) if self.needs == "embedding" else Features(pyramid=given)
+    def _features(self, given: tuple[Tensor, ...], lengths: tuple[int, ...] | None = None) -> Features:
+        if lengths is not None and not self.sequences:
+            given, lengths = tuple(means(part, lengths) for part in given), None
+        if self.needs == "embedding":
+            return Features(embedding=given[0], lengths=lengths)
+        return Features(pyramid=given, lengths=lengths)
 
 
 def normalised(images: Tensor, preprocess: Preprocess) -> Tensor:

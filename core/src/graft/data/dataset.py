@@ -8,8 +8,9 @@ written.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from graft.data.repeats import whole_repeats
 from graft.data.samples import Sample
 from graft.data.store import PixelStore
 from graft.errors import DataError
+from graft.sequences import Sequences
 
 if TYPE_CHECKING:
     from graft.data.augment import Augmentation
@@ -38,12 +40,13 @@ class Batch:
     """Some samples, ready for `graft.model.Model`.
 
     Args:
-        images: `(B, C, H, W)`, uint8 0…255 or float32 0…1; or what a network's frozen beginning gave for them.
+        images: `(B, C, H, W)`, uint8 0…255 or float32 0…1; sequences of such images; or what a network's frozen
+            beginning gave for them.
         targets: What the task's `collate` gave.
         indices: `(B,)` int64, into the data set's samples.
     """
 
-    images: Tensor | Activations
+    images: Tensor | Sequences | Activations
     targets: Any
     indices: Tensor
 
@@ -71,7 +74,9 @@ class Batch:
 
 
 class ImageDataset(Dataset[Batch]):
-    """Labelled images of one split.
+    """Labelled images of one split, or sequences of images.
+
+    All frames of a sequence are augmented by the same draw: what moves in it still moves as it did.
 
     Args:
         samples: The split's samples.
@@ -100,28 +105,50 @@ class ImageDataset(Dataset[Batch]):
         self.task_collate = task_collate
         self.augmentation = augmentation
         self.seed = seed
+        self.sequences = any(sample.frames for sample in self.samples)
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def item(self, key: Key) -> tuple[NDArray[Any], Any]:
-        """Return the image `(H, W, C)` and the encoded target of a sample in an epoch.
+    def item(self, key: Key) -> tuple[list[NDArray[Any]], Any]:
+        """Return the image `(H, W, C)` of a sample in an epoch, or its frames, and its encoded target.
 
         Raises:
-            DataError: When the file, which was read when the run started, cannot be read any more.
+            DataError: When a file, which was read when the run started, cannot be read any more.
         """
+        _, index, _ = key
+        items = [self._view(path, key) for path in self.samples[index].files]
+        return [image for image, _ in items], items[0][1]
+
+    def _view(self, path: Path, key: Key) -> tuple[NDArray[Any], Any]:
         epoch, index, repetition = key
-        sample = self.samples[index]
         try:
-            image = self.store.load(sample.path)
+            image = self.store.load(path)
         except BadImage as error:
             raise DataError(
-                f"{sample.path} could be read when the run started, and now it cannot: {error}",
+                f"{path} could be read when the run started, and now it cannot: {error}",
                 fix="bring the file back and resume the run",
             ) from error
         if self.augmentation is None:
             return centre_crop(image, self.store.preprocess), self.targets[index]
-        return self.augmentation(image, self.targets[index], draw_seed(self.seed, epoch, sample.id, repetition))
+        seed = draw_seed(self.seed, epoch, self.samples[index].id, repetition)
+        return self.augmentation(image, self.targets[index], seed)
+
+    def frame_by_frame(self) -> ImageDataset:
+        """Return the frames of all sequences, in order, as images: each as it is in its sequence, by the same draw."""
+        frames = [
+            (replace(sample, path=path, frames=()), target)
+            for sample, target in zip(self.samples, self.targets, strict=True)
+            for path in sample.files
+        ]
+        return ImageDataset(
+            [sample for sample, _ in frames],
+            [target for _, target in frames],
+            store=self.store,
+            task_collate=self.task_collate,
+            augmentation=self.augmentation,
+            seed=self.seed,
+        )
 
     def batch(self, keys: Sequence[Key]) -> Batch:
         """Return the samples of `keys` as a batch, in their order.
@@ -130,8 +157,9 @@ class ImageDataset(Dataset[Batch]):
             DataError: When a file cannot be read any more.
         """
         items = [self.item(key) for key in keys]
+        images = stack_images([image for images, _ in items for image in images])
         return Batch(
-            images=stack_images([image for image, _ in items]),
+            images=Sequences(images, tuple(len(images) for images, _ in items)) if self.sequences else images,
             targets=self.task_collate([target for _, target in items]),
             indices=torch.tensor([index for _, index, _ in keys], dtype=torch.int64),
         )

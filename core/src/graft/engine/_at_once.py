@@ -21,7 +21,7 @@ from graft.engine._signals import Stopper
 from graft.engine._speed import arrange
 from graft.engine._tally import Epoch
 from graft.errors import Problem, TrainingError
-from graft.model import Model
+from graft.model import Activations, Model
 from graft.runs.folder import Run
 from graft.runs.measure import groups_of, predict_split
 from graft.tasks.contract import Prediction
@@ -111,7 +111,7 @@ def described(experiment: Experiment, console: Console, stopper: Stopper) -> NDA
     with torch.inference_mode(), console.progress("Describe", total=len(loader)) as bar:
         for batch in _watched(loader, stopper):
             images = batch.to(experiment.device).images
-            assert isinstance(images, Tensor)  # for the type checker: this loader calculates nothing ahead
+            assert not isinstance(images, Activations)  # for the type checker: this loader calculates nothing ahead
             parts.append(head.describe(model.features(model.normalise(images))).float().cpu())
             bar.advance()
     descriptions: NDArray[np.float32] = torch.cat(parts).numpy()

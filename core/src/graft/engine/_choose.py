@@ -23,6 +23,7 @@ from graft.engine._speed import fastest
 from graft.plugins import StrategySpec
 from graft.recipe.layers import leaves, plain
 from graft.recipe.schema import Strategy, budget_seconds
+from graft.sequences import Sequences
 from graft.strategies.auto import Situation, choose
 from graft.strategies.shift import shift
 
@@ -121,5 +122,6 @@ def _with_epochs(experiment: Experiment, ends: float) -> Experiment:
 def _some_images(experiment: Experiment) -> Iterator[Tensor]:
     loader, _ = experiment.train_loader()
     for batch in islice(loader, _BATCHES_SEEN):
-        if isinstance(batch.images, Tensor):
-            yield batch.images.to(experiment.device)
+        images = batch.images.frames if isinstance(batch.images, Sequences) else batch.images
+        if isinstance(images, Tensor):
+            yield images.to(experiment.device)

@@ -115,7 +115,7 @@ class Experiment:
             return None
         return Prefixing(
             model=self.model,
-            digests=self.prepared.digests,
+            digests=self.prepared.files,
             views=cache.views,
             limit=cache_bytes(cache.limit),
             precision=self.precision,
@@ -211,8 +211,14 @@ def set_up(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> E
         info=backbone.info, classes=catalogue.classes, options=resolved.head_options, task=task
     )
     check_fitted(resolved.head, head)
-    model = Model(backbone, head, resolved.head.needs)
-    check_strategy(recipe, model, pretrained=loaded.weights is not None, precision=precision)
+    model = Model(backbone, head, resolved.head.needs, sequences=resolved.head.sequences)
+    check_strategy(
+        recipe,
+        model,
+        pretrained=loaded.weights is not None,
+        precision=precision,
+        sequences=catalogue.sequences,
+    )
     store = PixelStore(backbone.preprocess, max_pixels=recipe.data.max_pixels, cache_mb=recipe.data.cache_mb)
     prepared = prepare(catalogue, recipe.data, task=task, store=store, console=console)
     if len(prepared.split["train"]) < 2:

@@ -4,6 +4,9 @@ A frozen piece's output for an image never changes. So while a network begins wi
 epoch hold their outputs (`Activations`) in place of images, and images are loaded for what the cache does not have
 alone. What is missing is calculated in full batches, in the order in which it is needed: the last bits of an image's
 outputs may depend on how many images are calculated with it, so that number must not depend on what is cached.
+
+Of sequences the rows are their frames: as many frames are calculated together as samples are in a batch, however long
+the sequences are, and a frame that several of them share is calculated once.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -45,7 +50,7 @@ class Prefixing:
 
     Args:
         model: Its first pieces calculate, on the device that it is on.
-        digests: SHA-256 of each image file, by sample id.
+        digests: SHA-256 of each image file, by its path.
         views: How many draws of the augmentation an image has while something is frozen, at least 1.
         limit: Largest size of the cache in bytes; 0 keeps nothing, and gives the same.
         precision: `fp32`, `bf16` or `fp16`: as training calculates.
@@ -54,7 +59,7 @@ class Prefixing:
     """
 
     model: Model
-    digests: Mapping[str, str]
+    digests: Mapping[Path, str]
     views: int
     limit: int
     precision: str
@@ -97,10 +102,19 @@ class PrefixLoader:
         self.depth = 0
         self._store: RowStore | None = None
         self._wanted = _Wanted()
-        self._full = max(1, min(batch, len(sampler)))
+        in_batch = max(1, min(batch, len(sampler)))
         self._images = make_loader(
-            dataset, self._wanted, batch=self._full, workers=workers, drop_last=False, pin_memory=pin_memory
+            dataset, self._wanted, batch=in_batch, workers=workers, drop_last=False, pin_memory=pin_memory
         )
+        self._full, self._rows, self._single = in_batch, dataset, self._images
+        if dataset.sequences:
+            self._rows = dataset.frame_by_frame()
+            self._full = max(1, min(batch, len(self._rows)))
+            self._single = make_loader(
+                self._rows, self._wanted, batch=self._full, workers=workers, drop_last=False, pin_memory=pin_memory
+            )
+        self._lengths = [len(sample.files) for sample in dataset.samples]
+        self._first = [0, *accumulate(self._lengths)]
 
     def __len__(self) -> int:
         n = len(self._order)
@@ -117,10 +131,11 @@ class PrefixLoader:
 
     def close(self) -> None:
         """End the processes that load images."""
-        running = getattr(self._images, "_iterator", None)
-        if running is not None:
-            # As Lightning does for loaders that it knows: torch itself waits until nobody refers to it.
-            running._shutdown_workers()
+        for loader in {self._images, self._single}:
+            running = getattr(loader, "_iterator", None)
+            if running is not None:
+                # As Lightning does for loaders that it knows: torch itself waits until nobody refers to it.
+                running._shutdown_workers()
 
     def __iter__(self) -> Iterator[Batch]:
         keys = list(self._order)
@@ -136,19 +151,23 @@ class PrefixLoader:
 
     def _of_rows(self, keys: Sequence[Key], store: RowStore, prefixing: Prefixing) -> Iterator[Batch]:
         keys = [(epoch % prefixing.views, index, again) for epoch, index, again in keys]
-        names = [self._name(key, prefixing) for key in keys]
+        names: list[list[bytes]] = []
         # Copies of a file, and an image that is drawn several times, have one name.
         missing: dict[bytes, Key] = {}
-        for key, name in zip(keys, names, strict=True):
-            if name not in store:
-                missing.setdefault(name, key)
+        for key in keys:
+            names.append([])
+            for row_key in self._row_keys(key):
+                name = self._name(row_key, prefixing)
+                names[-1].append(name)
+                if name not in store:
+                    missing.setdefault(name, row_key)
         self._wanted.keys = list(missing.values())
-        images = iter(self._images) if missing else iter(())
+        images = iter(self._single) if missing else iter(())
         coming = iter(missing)
-        uses = Counter(name for name in names if name in missing)
+        uses = Counter(name for own in names for name in own if name in missing)
         fresh: dict[bytes, Row] = {}
         for start in range(0, len(keys), self.batch):
-            wanted = names[start : start + self.batch]
+            wanted = [name for own in names[start : start + self.batch] for name in own]
             while any(name in missing and name not in fresh for name in wanted):
                 for row, name in zip(self._calculated(next(images).images, prefixing), coming, strict=False):
                     fresh[name] = row
@@ -177,19 +196,26 @@ class PrefixLoader:
     def _assembled(self, keys: Sequence[Key], rows: Sequence[Row]) -> Batch:
         parts = tuple(torch.stack(part) for part in zip(*rows, strict=True))
         indices = [index for _, index, _ in keys]
+        lengths = tuple(self._lengths[index] for index in indices) if self.dataset.sequences else None
+        size = self.dataset.store.preprocess.size
         return Batch(
-            images=Activations(parts, start=self.depth, image_size=self.dataset.store.preprocess.size),
+            images=Activations(parts, start=self.depth, image_size=size, lengths=lengths),
             targets=self.dataset.task_collate([self.dataset.targets[index] for index in indices]),
             indices=torch.tensor(indices, dtype=torch.int64),
         )
 
-    def _name(self, key: Key, prefixing: Prefixing) -> bytes:
+    def _row_keys(self, key: Key) -> list[Key]:
+        """Return the keys of a sample's rows, into the data set of single images."""
         view, index, again = key
-        sample, augmentation = self.dataset.samples[index], self.dataset.augmentation
+        return [(view, row, again) for row in range(self._first[index], self._first[index + 1])]
+
+    def _name(self, key: Key, prefixing: Prefixing) -> bytes:
+        view, row, again = key
+        sample, augmentation = self._rows.samples[row], self._rows.augmentation
         words = self.augmentation
         if augmentation is not None and varies(augmentation):
             words = f"{words} {draw_seed(self.dataset.seed, view, sample.id, again)}"
-        return key_of(prefixing.digests[sample.id], words)
+        return key_of(prefixing.digests[sample.path], words)
 
     def _opened(self, prefixing: Prefixing) -> RowStore:
         model = prefixing.model

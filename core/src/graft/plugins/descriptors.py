@@ -92,6 +92,8 @@ class HeadSpec(Descriptor):
         needs: What it reads from the backbone.
         fitted: Whether it is a `graft.tasks.FittedHead`: fitted at once to what the backbone, as it is, gives for the
             training images. A recipe with it trains nothing else, and says so by default.
+        sequences: Whether it reads the frames of sequences, with `Features.lengths`. Other heads get, for a sequence,
+            the mean over its frames.
     """
 
     kind: ClassVar[str] = "head"
@@ -99,6 +101,7 @@ class HeadSpec(Descriptor):
     tasks: tuple[str, ...]
     needs: Literal["embedding", "pyramid"]
     fitted: bool = False
+    sequences: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -147,7 +147,7 @@ def load_bundle(path: Path, *, plugins: Plugins) -> Bundle:
         backbone.preprocess = preprocess
         head = plugins.target(head_spec)(info=backbone.info, classes=classes, options=head_options, task=task)
     head.make_room({name[5:]: tensor for name, tensor in state.items() if name.startswith("head.")})
-    model = Model(backbone, head, head_spec.needs)
+    model = Model(backbone, head, head_spec.needs, sequences=head_spec.sequences)
     _check_tensors(folder, model.state_dict(), state)
     model.load_state_dict(state, strict=True)
     return Bundle(path=folder, model=model.eval(), task=task, classes=classes, preprocess=preprocess, info=info)

@@ -11,7 +11,7 @@ from graft.strategies import unfreeze
 from graft.strategies.groups import learning_rates, units
 
 
-def check_strategy(recipe: Recipe, model: Model, *, pretrained: bool, precision: str) -> None:
+def check_strategy(recipe: Recipe, model: Model, *, pretrained: bool, precision: str, sequences: bool = False) -> None:
     """Raise unless the recipe's strategy can be carried out on `model`.
 
     Args:
@@ -19,6 +19,7 @@ def check_strategy(recipe: Recipe, model: Model, *, pretrained: bool, precision:
         model: The network.
         pretrained: Whether its backbone has pretrained weights.
         precision: `fp32`, `bf16` or `fp16`.
+        sequences: Whether it is trained on sequences of images.
 
     Raises:
         RecipeError: When it names units that there are not, or asks for what does not go together.
@@ -37,6 +38,10 @@ def check_strategy(recipe: Recipe, model: Model, *, pretrained: bool, precision:
         problems.append(Problem("strategy.regularise.sam", what, "set train.accumulate=1"))
     if regularise.sam and precision == "fp16":
         problems.append(Problem("strategy.regularise.sam", "needs unscaled gradients", "set train.precision=bf16"))
+    for name in ("mixup", "cutmix"):
+        if sequences and getattr(regularise, name):
+            what = "the data are sequences, and two of them differ in length"
+            problems.append(Problem(f"strategy.regularise.{name}", what, f"set strategy.regularise.{name}=0"))
     if problems:
         raise RecipeError("The strategy cannot be carried out", problems=problems)
 

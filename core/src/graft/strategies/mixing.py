@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from graft.model import Activations
+from graft.sequences import Sequences
 
 
 class Mixed(NamedTuple):
@@ -30,7 +31,7 @@ class Mixed(NamedTuple):
     share: float
 
 
-def mix(images: Tensor | Activations, *, mixup: float, cutmix: float) -> Mixed:
+def mix(images: Tensor | Sequences | Activations, *, mixup: float, cutmix: float) -> Mixed:
     """Return a batch mixed by mixup (Zhang et al. 2018) or cutmix (Yun et al. 2019); with both, by each half the time.
 
     One share is drawn for the batch, from Beta(mixup, mixup) or Beta(cutmix, cutmix). All draws are from torch's global
@@ -39,15 +40,17 @@ def mix(images: Tensor | Activations, *, mixup: float, cutmix: float) -> Mixed:
 
     Args:
         images: `(B, C, H, W)` on any device, uint8 0…255 or float 0…1; they are not changed. Mixup gives float 0…1,
-            cutmix what it got. Activations have no cutmix.
+            cutmix what it got. Activations have no cutmix, and sequences, which differ in length, neither.
         mixup: The parameter of mixup's distribution; 0 is never.
         cutmix: The parameter of cutmix's distribution; 0 is never.
 
     Raises:
-        ValueError: When both are 0.
+        ValueError: When both are 0, or these images cannot be mixed in this way.
     """
     if not (mixup or cutmix):
         raise ValueError("neither mixup nor cutmix")
+    if isinstance(images, Sequences) or (isinstance(images, Activations) and images.lengths is not None):
+        raise ValueError("sequences differ in length and cannot be mixed")
     order = torch.randperm(len(images))
     if cutmix and (not mixup or torch.rand(()) < 0.5):
         if isinstance(images, Activations):

@@ -31,10 +31,13 @@ class Features:
     Args:
         embedding: `(B, D)`.
         pyramid: `(B, C_i, H / r_i, W / r_i)` per stage, stem first.
+        lengths: For a head whose descriptor says that it reads `sequences`, and where there are some, the number of
+            frames of each: the rows are then `(ΣT, …)`, frame by frame. None where each row is an image of its own.
     """
 
     embedding: Tensor | None = None
     pyramid: tuple[Tensor, ...] | None = None
+    lengths: tuple[int, ...] | None = None
 
 
 class Head(nn.Module, ABC):
