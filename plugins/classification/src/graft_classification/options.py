@@ -60,3 +60,18 @@ class MlpOptions(HeadOptions):
     """Width of each hidden layer."""
     dropout: Rate = 0.2
     """Share of each linear layer's input that is dropped at random while training."""
+
+
+class RecurrentOptions(HeadOptions):
+    """Recurrent layers over the frames of a sequence."""
+
+    hidden: PositiveInt = 128
+    """Width of each layer, in each direction."""
+    layers: PositiveInt = 1
+    """How many layers lie upon each other."""
+    bidirectional: bool = False
+    """Whether sequences are read backwards, too."""
+    dropout: Rate = 0.2
+    """Share of what goes from layer to layer, and into the linear layer at the end, that is dropped while training."""
+    pooling: Literal["last", "mean"] = "last"
+    """What counts: the layers' output after the `last` frame, or the `mean` of those after each frame."""

@@ -65,6 +65,21 @@ def graft_heads() -> Iterable[HeadSpec]:
         *(
             HeadSpec(
                 name=name,
+                summary=f"{what} over the frames of a sequence, in their order.",
+                target=f"graft_classification.recurrent:{attribute}",
+                options="graft_classification.options:RecurrentOptions",
+                tasks=(TASK,),
+                needs="embedding",
+                sequences=True,
+            )
+            for name, attribute, what in (
+                ("lstm", "LstmHead", "Long short-term memory"),
+                ("gru", "GruHead", "Gated recurrent units"),
+            )
+        ),
+        *(
+            HeadSpec(
+                name=name,
                 summary=f"Fitted at once: {what}.",
                 target=f"graft_classification.classical.heads:{stem}Head",
                 options=f"graft_classification.classical.options:{stem}Options",
