@@ -38,6 +38,7 @@ def test_task__defaults_are_offered() -> None:
 def test_plugin_and_options_import_nothing_heavy() -> None:
     code = (
         "import sys, graft_classification.plugin, graft_classification.options, graft.evaluation\n"
+        "import graft_classification.classical.options\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

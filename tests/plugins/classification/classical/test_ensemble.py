@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 
-from clouds import as_labels, clouds, fit, head_of, scores_of
+from clouds import as_labels, clouds, fit, head_of, plugins, scores_of
 from graft.errors import RecipeError
+from graft.plugins import HeadSpec
+from graft_classification.classical.ensemble import _KINDS
+from graft_classification.classical.options import Member
 from graft_classification.outputs import probabilities
 
 MEMBERS = ({"kind": "logistic", "stage": "stem"}, {"kind": "knn", "stage": -1}, {"kind": "svm", "stage": "stage1"})
@@ -92,6 +95,11 @@ def test_options__reach_the_members() -> None:
     assert [member.prepare.pca for member in head.members] == [3, None]
     assert [member.family.class_weights for member in head.members] == [{"a": 2.0}, "none"]
     assert [member.family.options.folds for member in head.members] == [3, 3]
+
+
+def test_members__every_fitted_head_but_the_ensemble_can_be_one() -> None:
+    names = {name for name, spec in plugins().specs(HeadSpec).items() if spec.fitted}
+    assert set(get_args(Member.model_fields["kind"].annotation)) == set(_KINDS) == names - {"ensemble"}
 
 
 def test_members__at_least_two() -> None:

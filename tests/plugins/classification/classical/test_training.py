@@ -82,6 +82,15 @@ def test_export__answers_as_torch_does(kind: str, runs: dict[str, Path], folder:
     assert json.loads(result.out)["max_abs_difference"] < 1e-4
 
 
+@pytest.mark.parametrize("kind", ALL)
+def test_dry_run__sees_one_class_alone_and_writes_nothing(kind: str, folder: Path) -> None:
+    before = sorted(folder.rglob("*"))
+    words = ("classify", "train", "photos", f"head.kind={kind}", *QUICK.get(kind, ()), *SMALL, "train.batch=3")
+    result = Graft(folder)(*words, "--dry-run")
+    assert result.code == 0, result.err
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_recipe__of_a_run_trains_the_same_again(runs: dict[str, Path], folder: Path) -> None:
     result = Graft(folder)("classify", "train", "--recipe", str(runs["svm"] / "recipe.toml"), "--name", "again")
     assert result.code == 0, result.err
