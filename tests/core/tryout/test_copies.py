@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graft.tryout.copies import near_copies, sets, small
+from graft.tryout.copies import SAME, details, near_copies, sets
 
 
 def scene(seed: int, size: int = 96) -> np.ndarray:
@@ -31,23 +31,26 @@ def jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:
     ],
     ids=["re-encoded", "resized", "darker", "float"],
 )
-def test_small__is_the_same_for_a_copy_and_not_for_another(changed: object) -> None:
-    original, copy, other = small(scene(0)), small(changed(scene(0))), small(scene(1))  # type: ignore[operator]
-    assert original @ copy > 0.98
+def test_details__are_the_same_for_a_copy_and_not_for_another(changed: object) -> None:
+    original, copy, other = details(scene(0)), details(changed(scene(0))), details(scene(1))  # type: ignore[operator]
+    assert original @ copy > SAME
     assert abs(float(original @ other)) < 0.9
 
 
-def test_small__of_a_flat_picture_is_nothing() -> None:
-    assert not small(np.full((20, 30, 1), 7, np.uint8)).any()
+def test_details__of_a_flat_picture_are_none() -> None:
+    assert not details(np.full((20, 30, 1), 7, np.uint8)).any()
 
 
-def test_near_copies__needs_pixels_and_features() -> None:
-    smalls = np.stack([small(scene(0)), small(jpeg(scene(0), 50)), small(scene(1)), small(scene(0))])
-    features = np.random.default_rng(0).normal(size=(4, 16)).astype(np.float32)
-    features[1] = features[0] * 1.01
-    features[2] = features[0]  # the same features, other pixels; the last has the same pixels, other features
+def test_details__skies_with_the_same_light_are_no_copies() -> None:
+    light = np.linspace(80, 180, 96)[:, None, None]
+    one, other = ((light + np.random.default_rng(seed).normal(0, 6, (96, 96, 3))).astype(np.uint8) for seed in (1, 2))
+    assert details(one) @ details(other) < SAME
 
-    assert near_copies(smalls, features) == [(0, 1)]
+
+def test_near_copies__finds_pairs_and_no_others() -> None:
+    known = np.stack([details(one) for one in (scene(0), scene(1), jpeg(scene(0), 50), np.zeros((9, 9, 3), np.uint8))])
+
+    assert near_copies(np.concatenate([known, known[-1:]])) == [(0, 2)], "flat pictures are not compared"
 
 
 def test_sets__copies_of_copies_belong_together() -> None:

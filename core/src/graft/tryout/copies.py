@@ -1,53 +1,53 @@
-"""Images that are nearly the same: re-encoded, resized, or recoloured a little. Torch-free.
+"""Images that are nearly the same: re-encoded, resized, brightened or recoloured. Torch-free.
 
-Two images are copies when their small grey versions are the same up to brightness and contrast and a pretrained network
-sees the same in both. Either alone takes skies for skies.
+Two images are copies when the details of their small grey versions are the same up to brightness and contrast: what is
+left of 32 × 32 pixels when their coarse light and shade are taken away, which are alike in many a sky. (A pretrained
+network's features are no help: half the size and a stronger compression move them further than to another image.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 32
-"""Of the small grey versions, in pixels."""
+COARSE = 4
+"""Sides in pixels: of the small version, and of what is taken away from it."""
 
-SAME_PIXELS = 0.98
-"""Correlation of small grey versions."""
-
-SAME_FEATURES = 0.95
-"""Cosine of features, about their mean."""
+SAME = 0.975
+"""Correlation of details from which on two images count as copies. On real sets, halves of the size compressed by JPEG
+are at 0.99 and more, neighbouring frames of a video at up to 0.965."""
 
 _CHUNK = 1024
-_FLAT = 1e-6
+_FLAT = 1e-3
 
 
-def small(image: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Return `(h, w, C)`, uint8 or float 0…1, as a small grey version `(SIDE²,)` of mean 0 and length 1; 0 if flat."""
+def details(image: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Return `(h, w, C)`, uint8 or float 0…1, as a vector `(SIDE²,)` of mean 0 and length 1; of zeros when flat."""
     pixels = image if image.dtype == np.uint8 else (np.asarray(image, np.float32) * 255).astype(np.uint8)
     grey = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0]).convert("L")
-    vector = np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32).ravel()
+    small = Image.fromarray(np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32))
+    coarse = small.resize((COARSE, COARSE), Image.Resampling.BOX).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    vector = (np.asarray(small) - np.asarray(coarse)).ravel()
     vector = vector - vector.mean()
     length = float(np.linalg.norm(vector))
     return vector / length if length > _FLAT else np.zeros_like(vector)
 
 
-def near_copies(smalls: NDArray[np.float32], features: NDArray[np.float32]) -> list[tuple[int, int]]:
+def near_copies(known: NDArray[np.float32]) -> list[tuple[int, int]]:
     """Return the pairs of images that are nearly the same, the smaller index first.
 
     Args:
-        smalls: `(N, SIDE²)`, as `small` gives them.
-        features: `(N, D)`.
+        known: `(N, SIDE²)`, as `details` gives them.
     """
-    centred = features - features.mean(axis=0)
-    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-    unit = centred / np.maximum(lengths, _FLAT)
-    return [
-        (i, j) for i, j in _alike(smalls) if float(unit[i] @ unit[j]) > SAME_FEATURES or lengths[[i, j]].max() <= _FLAT
-    ]
+    pairs: list[tuple[int, int]] = []
+    for start in range(0, len(known), _CHUNK):
+        rows, columns = np.nonzero(known[start : start + _CHUNK] @ known.T > SAME)
+        pairs += [(i, j) for i, j in zip((rows + start).tolist(), columns.tolist(), strict=True) if i < j]
+    return pairs
 
 
 def sets(pairs: Sequence[tuple[int, int]], n: int) -> NDArray[np.int64]:
@@ -64,11 +64,3 @@ def sets(pairs: Sequence[tuple[int, int]], n: int) -> NDArray[np.int64]:
         a, b = sorted((root(i), root(j)))
         parent[b] = a
     return np.array([root(index) for index in range(n)], dtype=np.int64)
-
-
-def _alike(smalls: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
-    for start in range(0, len(smalls), _CHUNK):
-        block = smalls[start : start + _CHUNK] @ smalls.T
-        for row, column in np.argwhere(block > SAME_PIXELS).tolist():
-            if start + row < column:
-                yield start + row, column

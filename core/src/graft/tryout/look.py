@@ -27,7 +27,7 @@ from graft.features.probe import Probe, cross_validate
 from graft.plugins import Plugins
 from graft.strategies.auto import FAR, Situation, choose
 from graft.strategies.shift import shift
-from graft.tryout.copies import near_copies, sets, small
+from graft.tryout.copies import details, near_copies, sets
 from graft.tryout.doubts import Doubt, doubts
 from graft.tryout.shortcuts import betrayed, facts
 
@@ -160,10 +160,9 @@ def look(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> Fin
     labels = _labels(experiment)
     features = _features(experiment, console)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        smalls = np.stack(list(pool.map(lambda sample: small(experiment.store.load(sample.path)), samples)))
+        seen = np.stack(list(pool.map(lambda sample: details(experiment.store.load(sample.path)), samples)))
         known = list(pool.map(lambda sample: facts(sample.path), samples))
-    pairs = near_copies(smalls, features)
-    copies = _copies(experiment, labels, pairs)
+    copies = _copies(experiment, labels, near_copies(seen))
     groups = _groups(samples, copies)
     console.say("Probe", "cross-validating a linear probe, nearest neighbours and the most frequent class")
     number = len(experiment.prepared.catalogue.classes)
