@@ -26,7 +26,7 @@ class ImagesError(DataError, ValueError):
     """What was given in place of images cannot be used. A `ValueError` too, which callers of scikit-learn expect."""
 
 
-class DeepFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc] - scikit-learn has no types
+class DeepFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Features of images from stages of a pretrained network, which stays as it is.
 
     There is nothing to fit: `fit` builds the network. Features are kept in Graft's cache by the content of the images,
@@ -139,8 +139,12 @@ class DeepFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc] - sci
         return np.array([f"{stage}_{i}" for stage, width in widths.items() for i in range(width)], dtype=object)
 
     def __sklearn_tags__(self) -> Tags:
-        """Say what scikit-learn may feed: texts and images, and no tables of numbers."""
+        """Say what scikit-learn may feed: texts and images, and no tables of numbers; features are float32 always.
+
+        For what takes no tables scikit-learn checks almost nothing; our tests let it check rows of numbers as images.
+        """
         tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
@@ -185,5 +189,5 @@ def _images(X: Any) -> Sequence[Any]:
 def _no_images(given: str) -> ImagesError:
     return ImagesError(
         f"{given}: neither paths of images nor images",
-        fix="give a sequence of paths, a sequence of arrays (H, W) or (H, W, C), or one array (N, H, W) or (N, H, W, C)",
+        fix="give a sequence of paths or of arrays (H, W) or (H, W, C), or one array (N, H, W) or (N, H, W, C)",
     )
