@@ -66,19 +66,22 @@ def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
         "warnings": console.warnings,
     }
     run.write("results.json", json.dumps(results, indent=1, ensure_ascii=False))
+    catalogue = experiment.prepared.catalogue
     save_bundle(
         run.bundle,
         model=model,
         resolved=experiment.resolved,
-        classes=experiment.prepared.catalogue.classes,
+        classes=catalogue.classes,
         weights=experiment.loaded.weights,
         plugins=experiment.plugins,
+        sequences={"max_frames": catalogue.max_frames} if catalogue.sequences else None,
     )
     report = write_report(run, Material(task=experiment.task, outcomes=outcomes, prepared=experiment.prepared))
     _say(experiment, metrics, baseline, console)
     console.say("Report", str(report))
     verb = experiment.resolved.task.verb
-    console.say("Next", f"graft {verb} predict {run.path} IMAGES…   ·   graft {verb} export {run.path} --format onnx")
+    what = "SEQUENCES" if catalogue.sequences else "IMAGES"
+    console.say("Next", f"graft {verb} predict {run.path} {what}…   ·   graft {verb} export {run.path} --format onnx")
 
 
 def _say(

@@ -55,6 +55,16 @@ class Bundle:
     info: Mapping[str, Any]
 
     @property
+    def sequences(self) -> bool:
+        """Whether it was trained on sequences of images, rather than on images."""
+        return self.info.get("sequences") is not None
+
+    @property
+    def max_frames(self) -> int | None:
+        """How many frames of a sequence it looks at; None for all."""
+        return None if self.info.get("sequences") is None else self.info["sequences"]["max_frames"]
+
+    @property
     def task_name(self) -> str:
         """The task's name, as recipes and plugins write it."""
         return str(self.info["task"]["name"])
@@ -68,6 +78,7 @@ def save_bundle(
     classes: Sequence[str],
     weights: WeightsInfo | None,
     plugins: Plugins,
+    sequences: Mapping[str, Any] | None = None,
 ) -> None:
     """Write `model` as the bundle `folder`, replacing one that is there only when the new one is complete.
 
@@ -78,6 +89,7 @@ def save_bundle(
         classes: Class names by index.
         weights: What is known of the pretrained weights that training started from, None when from scratch.
         plugins: Who owns the names.
+        sequences: Where it was trained on sequences of images, how they were looked at: `max_frames`, a number or None.
 
     Raises:
         TrainingError: When it cannot be written; an old bundle is then intact.
@@ -101,6 +113,7 @@ def save_bundle(
         },
         "head": _part(resolved.head, resolved.head_options, plugins),
         "preprocess": model.backbone.preprocess.to_json(),
+        "sequences": None if sequences is None else dict(sequences),
         "weights": None if weights is None else _weights(weights),
         "plugins": {
             owner.name: {"version": owner.version, "distribution": owner.distribution}

@@ -18,6 +18,7 @@ from graft import atomic
 from graft.errors import TrainingError, UserError
 from graft.model import Model
 from graft.runs.bundle import Bundle
+from graft.sequences import Sequences
 
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
 _BATCHES = (1, 7)
@@ -27,22 +28,28 @@ _LARGEST = 2 * 10**9
 
 
 class _Exported(nn.Module):
-    """From uint8 pixels to what the head calls its exported outputs, as a tuple."""
+    """From uint8 pixels, of a sequence the frames of one, to what the head calls its exported outputs, as a tuple."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, *, sequences: bool) -> None:
         super().__init__()
         self.model = model
+        self.sequences = sequences
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.model.head.exported(self.model(images)).values())
+        return tuple(self.named(images).values())
+
+    def named(self, images: Tensor) -> dict[str, Tensor]:
+        given = Sequences(images, (images.shape[0],)) if self.sequences else images
+        return self.model.head.exported(self.model(given))
 
 
 def export_onnx(bundle: Bundle, path: Path) -> dict[str, Any]:
     """Write the bundle's model as the ONNX file `path` and return what it is: inputs, outputs and how exact it is.
 
-    Its input `images` is `(B, C, H, W)` uint8, RGB 0…255, with H and W as in `preprocess.size`; B is free. Scaling,
-    channel order, mean and standard deviation are inside. What is left to the caller, resizing and the centre crop, is
-    described in the file's metadata, beside class names, task, versions and the licence of the weights.
+    Its input `images` is `(B, C, H, W)` uint8, RGB 0…255, with H and W as in `preprocess.size`; B is free. Of a model
+    of sequences it is `(T, C, H, W)`, the frames of one sequence, and each output has one row. Scaling, channel order,
+    mean and standard deviation are inside. What is left to the caller, resizing and the centre crop, is described in
+    the file's metadata, beside class names, task, versions and the licence of the weights.
 
     Raises:
         UserError: When the modules that it takes are not installed; says what to install.
@@ -62,8 +69,9 @@ def export_onnx(bundle: Bundle, path: Path) -> dict[str, Any]:
         )
     import onnx
 
-    module = _Exported(bundle.model).cpu().eval()
-    proto = _exported(module, _images(bundle, 2), _output_names(bundle))
+    module = _Exported(bundle.model, sequences=bundle.sequences).cpu().eval()
+    axis = "frames" if bundle.sequences else "batch"
+    proto = _exported(module, _images(bundle, 2), axis)
     metadata = _metadata(bundle)
     onnx.helper.set_model_props(proto, metadata)
     onnx.checker.check_model(proto, full_check=True)
@@ -75,14 +83,16 @@ def export_onnx(bundle: Bundle, path: Path) -> dict[str, Any]:
         "path": path,
         "bytes": len(serialized),
         "opset": max(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")),
-        "input": {"name": "images", "type": "uint8", "shape": ["batch", bundle.preprocess.channels, height, width]},
+        "input": {"name": "images", "type": "uint8", "shape": [axis, bundle.preprocess.channels, height, width]},
         "outputs": [output.name for output in proto.graph.output],
         "max_abs_difference": max(differences.values()),
         "metadata": metadata,
     }
 
 
-def _exported(module: nn.Module, images: Tensor, names: list[str]) -> Any:
+def _exported(module: _Exported, images: Tensor, axis: str) -> Any:
+    with torch.inference_mode():
+        names = list(module.named(images))
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # of the exporter, about its own workings
         try:
@@ -93,7 +103,7 @@ def _exported(module: nn.Module, images: Tensor, names: list[str]) -> Any:
                 verbose=False,
                 input_names=["images"],
                 output_names=names,
-                dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}},
+                dynamic_shapes={"images": {0: torch.export.Dim(axis, min=1)}},
             )
         except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
             first = str(error).strip().partition("\n")[0]
@@ -113,15 +123,16 @@ def _metadata(bundle: Bundle) -> dict[str, str]:
         "preprocess": json.dumps(preprocess.to_json()),
         "geometry": f"{geometry}; {preprocess.interpolation}, antialiased; upright (EXIF); RGB",
         "task": bundle.task_name,
+        **({"sequences": _frames(bundle.max_frames)} if bundle.sequences else {}),
         "graft": str(bundle.info["graft"]),
         "weights": weights["name"] if weights else "none",
         "weights_licence": (weights["licence"] or "unknown") if weights else "none",
     }
 
 
-def _output_names(bundle: Bundle) -> list[str]:
-    with torch.inference_mode():
-        return list(bundle.model.head.exported(bundle.model.cpu()(_images(bundle, 1))))
+def _frames(most: int | None) -> str:
+    some = "all of them" if most is None else f"of more than {most}, {most} from the first to the last, evenly spaced"
+    return f"images are the frames of one sequence, in their order: {some}"
 
 
 def _images(bundle: Bundle, batch: int) -> Tensor:

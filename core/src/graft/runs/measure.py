@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 import torch
 
 from graft.console import Console
+from graft.data.frames import digest_of, without_files
+from graft.data.options import SequenceOptions
 from graft.data.prepare import read
+from graft.data.readers.table import lists_frames
 from graft.data.samples import SPLITS, Catalogue, Sample
 from graft.errors import DataError, Problem, RunError, did_you_mean
 from graft.evaluation import Value, build_metrics, evaluate
 from graft.model import Model
-from graft.plugins.descriptors import MetricSpec, TaskSpec
+from graft.plugins.descriptors import MetricSpec, ReaderSpec, TaskSpec
 from graft.recipe.schema import Data
 from graft.report.material import Outcome
 from graft.runs.bundle import Bundle, load_bundle
@@ -106,7 +109,8 @@ def measure_run(
             f"{run.path}: the run has no {split} split", fix=f"choose another --split, of {', '.join(SPLITS)}"
         )
     if changed := _changed(run, samples):
-        console.warn(f"{len(changed)} images have changed since the run was made: {changed[0]} …")
+        noun = "sequences" if catalogue.sequences else "images"
+        console.warn(f"{len(changed)} {noun} have changed since the run was made: {changed[0]} …")
     bundle = load_bundle(run.path, plugins=plugins)
     outcome = predict_samples(
         bundle,
@@ -130,7 +134,7 @@ def measure_data(
 
     Args:
         path: A run folder or a bundle folder.
-        data: A folder or a table in a format of the model's task.
+        data: A folder or a table in a format of the model's task; for a model of sequences, one of these.
         plugins: Readers and metrics.
         console: Says what was read.
         device: Where to predict.
@@ -142,7 +146,14 @@ def measure_data(
     """
     bundle = load_bundle(path, plugins=plugins)
     spec = plugins.find(TaskSpec, f"{bundle.info['task']['plugin']}:{bundle.task_name}")
-    catalogue = read(Data(train=str(data)), takes=spec.takes, reader=None, options=None, plugins=plugins)
+    of_frames = bundle.sequences and (data.is_dir() or lists_frames(data))
+    catalogue = read(
+        Data(train=str(data)),
+        takes=spec.takes,
+        reader=plugins.find(ReaderSpec, "core:sequences") if of_frames else None,
+        options=SequenceOptions(max_frames=bundle.max_frames) if of_frames else None,
+        plugins=plugins,
+    )
     for note in catalogue.notes:
         console.say("Data", note)
     outcome = predict_samples(
@@ -154,7 +165,7 @@ def measure_data(
         options=bundle.task.options,
         plugins=plugins,
     )
-    console.say("Data", f"{len(outcome.samples)} images, {data}")
+    console.say("Data", f"{len(outcome.samples)} {'sequences' if catalogue.sequences else 'images'}, {data}")
     return evaluate(
         metrics, outcome.predictions, outcome.targets, bootstrap=bootstrap, seed=0, groups=groups_of(outcome.samples)
     )
@@ -174,8 +185,8 @@ def predict_samples(
 
     Args:
         bundle: Predicts; its task encodes the targets.
-        samples: Labelled images.
-        batch: Images per batch.
+        samples: Labelled images, or sequences of them.
+        batch: Images per batch; of sequences, frames, and at least one sequence.
         device: `auto`, `cpu`, `cuda` or `mps`.
         console: Shows how far it is.
         on_bad: `stop` or `skip` files that cannot be read.
@@ -188,17 +199,18 @@ def predict_samples(
     limit = {} if max_pixels is None else {"max_pixels": max_pixels}
     files = []
     with console.progress("Predict", len(samples)) as progress:
-        for file in Predictor(bundle, device=device).predict((s.path for s in samples), batch=batch, **limit):
+        for file in Predictor(bundle, device=device).predict_samples(samples, batch=batch, **limit):
             files.append(file)
             progress.advance()
+    noun = "sequences" if any(sample.frames for sample in samples) else "images"
     good = [index for index, file in enumerate(files) if file.error is None]
     problems = [Problem(s.id, file.error) for s, file in zip(samples, files, strict=True) if file.error is not None]
     if problems and (on_bad == "stop" or not good):
         raise DataError(
-            f"{len(problems)} of {len(samples)} images cannot be read", problems=problems, fix="bring the files back"
+            f"{len(problems)} of {len(samples)} {noun} cannot be read", problems=problems, fix="bring the files back"
         )
     if problems:
-        console.warn(f"left out {len(problems)} of {len(samples)} images that cannot be read: {problems[0]} …")
+        console.warn(f"left out {len(problems)} of {len(samples)} {noun} that cannot be read: {problems[0]} …")
     return Outcome(
         samples=[samples[index] for index in good],
         predictions=[files[index].prediction for index in good],
@@ -207,19 +219,22 @@ def predict_samples(
 
 
 def catalogue_of(run: Run, *, plugins: Plugins) -> Catalogue:
-    """Return all samples of a run's data, read again as its recipe says.
+    """Return all samples of a run's data, read again as its recipe says, without the files that the run skipped.
 
     Raises:
         DataError: When the data is not there any more.
     """
     resolved = run.recipe
-    return read(
+    catalogue = read(
         resolved.recipe.data,
         takes=resolved.task.takes,
         reader=resolved.reader,
         options=resolved.reader_options,
         plugins=plugins,
     )
+    bad = {row["id"] for row in _rows(run, "bad_files.csv")}
+    left = (without_files(sample, bad) for sample in catalogue.samples)
+    return replace(catalogue, samples=tuple(sample for sample in left if sample is not None))
 
 
 def read_split(run: Run, catalogue: Catalogue) -> dict[str, list[int]]:
@@ -229,23 +244,27 @@ def read_split(run: Run, catalogue: Catalogue) -> dict[str, list[int]]:
         DataError: When samples of the run are missing from the data.
     """
     places = {sample.id: index for index, sample in enumerate(catalogue.samples)}
-    rows = [(row["id"], row["split"]) for row in _split_rows(run)]
+    rows = [(row["id"], row["split"]) for row in _rows(run, "split.csv")]
     missing = [Problem(name, "not in the data any more") for name, _ in rows if name not in places]
     if missing:
         raise DataError(f"{catalogue.root} is not the data that {run.path} was trained on", problems=missing)
     return {split: [places[name] for name, where in rows if where == split] for split in SPLITS}
 
 
-def _split_rows(run: Run) -> list[dict[str, str]]:
-    with (run.path / "split.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+def _rows(run: Run, name: str) -> list[dict[str, str]]:
+    with (run.path / name).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def _changed(run: Run, samples: Sequence[Sample]) -> list[str]:
     """Return the samples whose files are not what they were; one that is gone is found out when it is predicted."""
-    recorded = {row["id"]: row["sha256"] for row in _split_rows(run)}
-    there = (sample for sample in samples if sample.path.is_file())
-    return [sample.id for sample in there if recorded[sample.id] != _digest(sample.path)]
+    recorded = {row["id"]: row["sha256"] for row in _rows(run, "split.csv")}
+    there = (sample for sample in samples if all(file.is_file() for file in sample.files))
+    return [
+        sample.id
+        for sample in there
+        if recorded[sample.id] != digest_of(sample, {file: _digest(file) for file in sample.files})
+    ]
 
 
 def _digest(path: Path) -> str:

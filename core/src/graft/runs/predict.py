@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,22 +21,28 @@ from graft.data.readers.table import TABLES, listed_paths
 from graft.errors import UserError
 from graft.runs.bundle import Bundle, load_bundle
 from graft.runs.devices import pick_device
+from graft.runs.sequences import Named, expand_sequences
+from graft.sequences import Sequences
 from graft.tasks.contract import Prediction
 
 if TYPE_CHECKING:
+    from graft.data.samples import Sample
     from graft.plugins import Plugins
 
 _READ_AHEAD = 3
 """Batches that are being decoded while one is being predicted."""
 
+_NAMED = 3
+"""Frames of a sequence that cannot be read which are named."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedFile:
-    """What a model says about one file.
+    """What a model says about one file, or one sequence of files.
 
     Args:
-        path: The file.
-        prediction: The task's own type, or None when the file cannot be read.
+        path: The file; of a sequence, its folder, or its name in a table.
+        prediction: The task's own type, or None when a file cannot be read.
         error: Why it cannot be read, or None.
         row: `path`, the task's plain values and `error`, for CSV and JSON.
     """
@@ -93,8 +98,8 @@ class Predictor:
 
         Args:
             paths: Files and folders; a folder stands for all images in it and below it, sorted by path, and a table
-                (`.csv`, `.tsv`) for the files in its column `path`.
-            batch: Images per batch.
+                (`.csv`, `.tsv`) for the files in its column `path`. For a model of sequences, as `expand_sequences`.
+            batch: Images per batch; of sequences, frames, and at least one sequence.
             max_pixels: Larger files are results with an error.
 
         Raises:
@@ -102,52 +107,87 @@ class Predictor:
         """
         if batch < 1:
             raise UserError(f"batch = {batch}: at least one image makes a batch")
-        given = [paths] if isinstance(paths, (str, Path)) else paths
-        return self._predict(expand(map(Path, given)), batch, max_pixels)
+        given = map(Path, [paths] if isinstance(paths, (str, Path)) else paths)
+        if self.bundle.sequences:
+            return self._predict(expand_sequences(given, max_frames=self.bundle.max_frames), batch, max_pixels)
+        return self._predict(((path, (path,)) for path in expand(given)), batch, max_pixels)
 
-    def _predict(self, files: Iterator[Path], batch: int, max_pixels: int) -> Iterator[PredictedFile]:
+    def predict_samples(
+        self, samples: Iterable[Sample], *, batch: int = 32, max_pixels: int = MAX_PIXELS
+    ) -> Iterator[PredictedFile]:
+        """Yield one result per image or sequence, as `predict` does.
+
+        Args:
+            samples: What readers gave.
+            batch: Images per batch; of sequences, frames, and at least one sequence.
+            max_pixels: Larger files are results with an error.
+        """
+        return self._predict(((sample.path, sample.files) for sample in samples), batch, max_pixels)
+
+    def _predict(self, items: Iterator[Named], batch: int, max_pixels: int) -> Iterator[PredictedFile]:
         pool = ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="decode")
-        pending: deque[tuple[Path, Future[NDArray[Any] | str]]] = deque()
+        pending: deque[tuple[Path, list[Future[NDArray[Any] | str]]]] = deque()
         preprocess = self.bundle.preprocess
+        ahead = 0  # images in `pending`
 
-        def read(file: Path) -> NDArray[Any] | str:
+        def read(file: Path, alone: bool) -> NDArray[Any] | str:
             try:
                 return prepare_image(file, preprocess, max_pixels=max_pixels)
             except BadImage as error:
-                return str(error)
+                return str(error) if alone else f"{as_text(file.name)}: {error}"
 
         def more() -> bool:
-            wanted = batch * _READ_AHEAD - len(pending)
-            pending.extend((file, pool.submit(read, file)) for file in islice(files, wanted))
+            nonlocal ahead
+            while ahead < batch * _READ_AHEAD and (item := next(items, None)) is not None:
+                name, files = item
+                pending.append((name, [pool.submit(read, file, len(files) == 1) for file in files]))
+                ahead += len(files)
             return bool(pending)
 
         try:
             while more():
-                ready = [pending.popleft() for _ in range(min(batch, len(pending)))]
-                yield from self._batch([(file, image.result()) for file, image in ready])
+                ready = [pending.popleft()]
+                count = len(ready[0][1])
+                while pending and count + len(pending[0][1]) <= batch:
+                    ready.append(pending.popleft())
+                    count += len(ready[-1][1])
+                ahead -= count
+                yield from self._batch([(name, [image.result() for image in images]) for name, images in ready])
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _batch(self, items: list[tuple[Path, NDArray[Any] | str]]) -> Iterator[PredictedFile]:
-        predictions = iter(self.predict_images([image for _, image in items if not isinstance(image, str)]))
-        for file, image in items:
-            name = {"path": as_text(str(file))}
-            if isinstance(image, str):
-                yield PredictedFile(path=file, error=image, row={**name, "error": image})
+    def _batch(self, items: list[tuple[Path, list[NDArray[Any] | str]]]) -> Iterator[PredictedFile]:
+        read = [[image for image in images if not isinstance(image, str)] for _, images in items]
+        whole = [own for own, (_, images) in zip(read, items, strict=True) if len(own) == len(images)]
+        predictions = iter(self._predicted(whole))
+        for path, images in items:
+            name = {"path": as_text(str(path))}
+            errors = [image for image in images if isinstance(image, str)]
+            if errors:
+                error = "; ".join(errors[:_NAMED]) + (f" and {len(errors) - _NAMED} more" * (len(errors) > _NAMED))
+                yield PredictedFile(path=path, error=error, row={**name, "error": error})
             else:
                 prediction = next(predictions)
                 row = {**name, **self.bundle.task.as_row(prediction), "error": None}
-                yield PredictedFile(path=file, prediction=prediction, row=row)
+                yield PredictedFile(path=path, prediction=prediction, row=row)
 
     def predict_images(self, images: list[NDArray[Any]]) -> list[Prediction]:
         """Return one prediction per image; the images are `(H, W, C)` as `graft.data.prepare_image` gives them."""
-        if not images:
+        return self._predicted([[image] for image in images])
+
+    def _predicted(self, items: list[list[NDArray[Any]]]) -> list[Prediction]:
+        """Return one prediction per image or sequence."""
+        if not items:
             return []
-        stacked = stack_images(images)
+        stacked = stack_images([image for own in items for image in own]).to(self.device)
+        lengths = tuple(map(len, items))
         with torch.inference_mode():
-            outputs = self._model(stacked.to(self.device))
+            outputs = self._model(Sequences(stacked, lengths) if self._of_sequences(lengths) else stacked)
             height, width = stacked.shape[-2:]
-            return self._model.head.decode(outputs, [(height, width)] * len(images))
+            return self._model.head.decode(outputs, [(height, width)] * len(items))
+
+    def _of_sequences(self, lengths: tuple[int, ...]) -> bool:
+        return self.bundle.sequences or any(length > 1 for length in lengths)
 
 
 def expand(paths: Iterable[Path]) -> Iterator[Path]:
