@@ -56,6 +56,8 @@ train = "photos"
         ("recipe", "check", "recipe.toml"),
         ("strategies", "list"),
         ("classify", "train", "--help"),
+        ("features", "extract", "--help"),
+        ("cache", "list", "--json"),
         ("backbones", "rank", "--help"),
     ],
     ids=" ".join,
@@ -72,7 +74,8 @@ def test_start__imports_nothing_heavy(work: Path, arguments: tuple[str, ...]) ->
 
 
 @pytest.mark.parametrize(
-    "module", ["graft", "graft.errors", "graft.plugins", "graft.recipe", "graft.cli", "graft.data.samples"]
+    "module",
+    ["graft", "graft.errors", "graft.plugins", "graft.recipe", "graft.cli", "graft.data.samples", "graft.features"],
 )
 def test_module__imports_nothing_heavy(work: Path, module: str) -> None:
     program = f"import sys, {module}; print(*sorted(set(sys.modules) & set({HEAVY})))"

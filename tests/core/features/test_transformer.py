@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import InputTags, Tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import graft.features
 from graft.data.decode import decode
 from graft.errors import DataError, UserError, WeightsError
 from graft.features import DeepFeatures, cache
@@ -254,7 +255,7 @@ def test_parameters_that_do_not_fit(images: NDArray[np.uint8]) -> None:
     assert "batch 0" in str(caught.value)
     with pytest.raises(UserError, match="stage7"):
         small(stages=("stage1", "stage7")).fit(images)
-    with pytest.raises(UserError, match="did you mean .tiny"):
+    with pytest.raises(UserError, match=r"did you mean .tiny"):
         small(backbone="graft:tinny").fit(images)
     with pytest.raises(WeightsError):
         small(weights="no-such").fit(images)
@@ -278,6 +279,4 @@ def test_importing_the_package_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "\nTrue\n"
     with pytest.raises(AttributeError, match="DeepFeature'"):
-        from graft import features
-
-        features.DeepFeature  # noqa: B018
+        graft.features.DeepFeature  # noqa: B018
