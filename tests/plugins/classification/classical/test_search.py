@@ -109,6 +109,17 @@ def test_fit__groups_reach_the_folds() -> None:
     assert together["cross-validated balanced accuracy"] < 0.8
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_fit__says_so_when_nothing_can_be_left_out(kind: str) -> None:
+    x, y = clouds(40, 3, seed=0)
+    head = head_of(kind, 3)
+    chosen = fit(head, x, y, groups=["one"] * 40)
+    assert chosen["cross-validated"] == "no (too few images or groups)"
+    grid = head.classifier.family.grid(x)
+    assert {name: chosen[name] for name in grid[0]} == grid[len(grid) // 2]
+    assert scores_of(head, x).std() > 0.1
+
+
 def test_fit__of_equals_the_most_careful() -> None:
     x = np.concatenate([np.full((20, 12), -1.0), np.full((20, 12), 1.0)]).astype(np.float32)
     x += np.random.default_rng(0).normal(scale=0.01, size=x.shape).astype(np.float32)

@@ -69,7 +69,7 @@ class Classifier(nn.Module):
             chosen = {**grid[best], "cross-validated balanced accuracy": scores[best]}
         else:
             best = len(grid) // 2
-            chosen = dict(grid[best])
+            chosen = {**grid[best], "cross-validated": "no (too few images or groups)"}
         explained = self.prepare.learn(descriptions, seed)
         if explained is not None:
             chosen["components"] = self.prepare.axes.shape[1]
