@@ -15,12 +15,14 @@ from torch import Tensor
 from graft.console import Console
 from graft.engine import _module
 from graft.engine.train import train
+from graft.errors import RecipeError
 from graft.features import cache
 from graft.features.prefix import PrefixLoader, frozen_depth
 from graft.model import Activations, Model
 from graft.plugins import Plugins
 from graft.recipe import load_recipe
 from graft.runs.folder import Run
+from moves import write_moves
 from shades import QUICK, shades_plugins, small_model, write_shades
 
 EPOCHS = 5
@@ -291,3 +293,88 @@ def test_a_head_on_a_pyramid_goes_on_from_all_maps(upto: int) -> None:
 
     assert len(parts) == max(1, upto)
     assert torch.equal(model(Activations(parts, upto, (16, 16))), model(images))
+
+
+# Sequences.
+
+SEQUENCES = ("data.reader.kind=sequences", "train.batch=4")
+
+
+@pytest.fixture(scope="module")
+def moves(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_moves(tmp_path_factory.mktemp("moves") / "clips", per_class=9)
+
+
+@pytest.mark.parametrize("head", ["plain", "steps"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_sequences__the_same_with_a_cold_cache_a_warm_one_and_none(
+    run: Callable[..., Run], calculated: list[tuple[int, int]], moves: Path, strategy: str, head: str
+) -> None:
+    words = (*STRATEGIES[strategy], *SEQUENCES, f"head={head}")
+    without = run(*words, "cache.limit=0", data=moves)
+    every_time = len(calculated)
+    calculated.clear()
+    cold = run(*words, data=moves)
+    once = len(calculated)
+    calculated.clear()
+    warm = run(*words, data=moves)
+
+    assert outcome(without) == outcome(cold) == outcome(warm)
+    assert calculated == []
+    assert (once < every_time) if strategy != "all" else (once == every_time == 0)
+
+
+def test_sequences__frames_are_calculated_as_many_at_a_time_as_samples_are_in_a_batch(
+    run: Callable[..., Run], calculated: list[tuple[int, int]], moves: Path
+) -> None:
+    run(*STRATEGIES["none"], *SEQUENCES, "head=steps", "augment=none", data=moves)
+
+    assert {number for _, number in calculated} == {4}
+    frames = sum(1 for _ in moves.rglob("*.png"))
+    # Each frame of training and validation once, and some to fill up.
+    assert frames / 2 < sum(number for _, number in calculated) <= frames + 4 * EPOCHS
+
+
+def test_sequences__a_frame_of_several_is_calculated_once(
+    run: Callable[..., Run], calculated: list[tuple[int, int]], moves: Path, tmp_path: Path
+) -> None:
+    """Windows of three frames of each clip, which overlap: the cache knows frames, not sequences."""
+    rows = []
+    for clip in sorted(moves.glob("*/*")):
+        name, frames = f"{clip.parent.name} {clip.name}", sorted(clip.glob("*.png"))
+        for first in range(len(frames) - 2):
+            rows += [f"{name} {first},{path},{clip.parent.name},{name}" for path in frames[first : first + 3]]
+    table = tmp_path / "windows.csv"
+    table.write_text("\n".join(["sequence,frame,label,group", *rows]) + "\n")
+    run(*STRATEGIES["none"], "train.batch=4", "head=steps", "augment=none", data=table)
+
+    frames = sum(1 for _ in moves.rglob("*.png"))
+    assert sum(number for _, number in calculated) <= frames + 4 * EPOCHS + 4 < len(rows)
+
+
+def test_sequences__cannot_be_mixed(run: Callable[..., Run], moves: Path) -> None:
+    mixes = ("strategy.regularise.mixup=0.2", "strategy.regularise.cutmix=1.0")
+    with pytest.raises(RecipeError) as error:
+        run(*SEQUENCES, *mixes, data=moves)
+    assert [problem.where for problem in error.value.problems] == [word.split("=")[0] for word in mixes]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("head=nearest", "train.epochs=1"),
+        ("strategy.unfreeze=auto",),
+        ("train.batch=auto",),
+        ("train.budget=3s",),
+        ("train.accumulate=2",),
+        ("strategy.regularise.sam=0.05",),
+        ("train.precision=bf16", "head=steps"),
+        ("strategy.regularise.sampling=balanced", "strategy.regularise.ema=0.9"),
+        ("train.workers=1", "strategy.unfreeze=none", "head=steps"),
+    ],
+    ids=str,
+)
+def test_sequences__go_with_whatever_images_go_with(
+    run: Callable[..., Run], moves: Path, words: tuple[str, ...]
+) -> None:
+    assert run(*SEQUENCES, "train.epochs=2", *words, data=moves).status == "finished"

@@ -49,6 +49,9 @@ CONTRIBUTIONS = (
     HeadSpec(
         name="nearest", summary="Nearest.", target="shades:Nearest", tasks=("shades",), needs="embedding", fitted=True
     ),
+    HeadSpec(
+        name="steps", summary="Recurrent.", target="shades:Steps", tasks=("shades",), needs="embedding", sequences=True
+    ),
     MetricSpec(name="hits", summary="Share of hits.", target="shades:Hits", tasks=("shades",)),
     BackboneSpec(name="shades", summary="Tiny.", target="shades:Source", index="shades:index.txt"),
 )
@@ -134,6 +137,20 @@ class Plain(Head):
 
     def exported(self, outputs: Any) -> dict[str, Tensor]:
         return {"scores": outputs.softmax(1)}
+
+
+class Steps(Plain):
+    """A recurrent layer over the frames of a sequence, one sequence after the other, and dropout."""
+
+    def __init__(self, *, info: BackboneInfo, classes: Sequence[str], options: Any, task: Task) -> None:
+        super().__init__(info=info, classes=classes, options=options, task=task)
+        self.layer = nn.GRU(info.embed_dim, info.embed_dim, batch_first=True)
+
+    def forward(self, features: Features, image_size: tuple[int, int]) -> Tensor:
+        rows = features.embedding
+        sequences = rows.split(1 if features.lengths is None else list(features.lengths))
+        last = torch.cat([self.layer(own[None])[1][0] for own in sequences])
+        return self.linear(self.dropout(last))
 
 
 class Nearest(FittedHead):
