@@ -56,7 +56,8 @@ class Classifier(nn.Module):
         Args:
             descriptions: `(N, D)`.
             y: What is true.
-            parts: The folds; without any, the middle one of the values is taken, and nothing is calibrated.
+            parts: The folds; without any, the middle one of the values is taken, and scores are as sure as on the
+                images that were learnt from.
             seed: Of all random draws.
         """
         self.prepare.learn(descriptions, seed)
@@ -75,10 +76,9 @@ class Classifier(nn.Module):
             chosen["components"] = self.prepare.axes.shape[1]
             chosen["explained variance"] = explained
         self.family.learn(self._prepared(descriptions), y, grid[best], seed)
-        if not parts:
-            return Fitted(chosen, self._in_chunks(descriptions, self))
-        self.family.calibrate(decisions[best], y)
-        return Fitted(chosen, self.family.outputs(decisions[best]))
+        judged = decisions[best] if parts else self._in_chunks(descriptions, self._decide)
+        self.family.calibrate(judged, y)
+        return Fitted(chosen, self.family.outputs(judged))
 
     def _left_out(
         self,
