@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import random
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -17,6 +18,7 @@ from graft.data.samples import Sample
 from graft.data.store import PixelStore
 from graft.errors import DataError
 from graft.preprocess import Preprocess
+from graft.sequences import Sequences
 
 SMALL = Preprocess(size=(16, 20))
 
@@ -276,3 +278,62 @@ def test_draw_seed__a_first_time_is_what_it_was_before_there_were_repetitions():
     assert draw_seed(3, 5, "cat/1.png", 0) == draw_seed(3, 5, "cat/1.png") == 11325479532785457781
     others = {draw_seed(3, 5, "cat/1.png", repetition) for repetition in range(5)}
     assert len(others | {draw_seed(31, 5, "cat/1.png"), draw_seed(3, 51, "cat/1.png")}) == 7
+
+
+# Sequences.
+
+
+@pytest.fixture
+def clips(build, fill):
+    """Return a data set of three sequences; all frames of the second are one picture."""
+    lengths = (3, 2, 1)
+    root = fill(*(f"clip{clip}/{frame}.png" for clip, length in enumerate(lengths) for frame in range(length)))
+    shutil.copy(root / "clip1/0.png", root / "clip1/1.png")
+
+    def make(preset: str | None = "strong", **options) -> ImageDataset:
+        frames = [tuple(root / f"clip{clip}/{frame}.png" for frame in range(n)) for clip, n in enumerate(lengths)]
+        samples = [Sample(id=f"clip{clip}", path=own[0], target=("x",), frames=own) for clip, own in enumerate(frames)]
+        return build(preset, samples=samples, **options)
+
+    return make
+
+
+def test_batch__sequences_are_packed_in_order(clips):
+    dataset = clips(None)
+    batch = dataset.batch([(0, 2, 0), (0, 0, 0)])
+    assert isinstance(batch.images, Sequences)
+    assert batch.images.lengths == (1, 3)
+    assert batch.images.frames.shape == (4, 3, 16, 20)
+    assert (len(batch), len(batch.images), batch.image_size) == (2, 2, (16, 20))
+    assert batch.targets["label"].tolist() == [2, 0]
+    paths = [*dataset.samples[2].frames, *dataset.samples[0].frames]
+    for path, frame in zip(paths, batch.images.frames, strict=True):
+        assert np.array_equal(frame.permute(1, 2, 0).numpy(), prepare_image(path, SMALL))
+    moved = batch.to("cpu")
+    assert moved.images.lengths == (1, 3)
+
+
+def test_batch__all_frames_are_augmented_by_the_same_draw(clips):
+    dataset = clips()
+    first, second = (dataset.batch([(epoch, 1, 0)]).images.frames for epoch in (0, 1))
+    assert torch.equal(first[0], first[1])
+    assert torch.equal(second[0], second[1])
+    assert not torch.equal(first[0], second[0])
+
+
+def test_frame_by_frame__each_frame_is_as_in_its_sequence(clips):
+    dataset = clips()
+    frames = dataset.frame_by_frame()
+    assert len(frames) == 6
+    assert frames.targets == (0, 0, 0, 1, 1, 2)
+    for epoch in range(3):
+        packed = dataset.batch([(epoch, index, 1) for index in range(3)]).images.frames
+        single = frames.batch([(epoch, index, 1) for index in range(6)]).images
+        assert torch.equal(packed, single)
+
+
+def test_batch__a_frame_that_is_gone_is_named(clips):
+    dataset = clips()
+    dataset.samples[0].frames[2].unlink()
+    with pytest.raises(DataError, match=r"clip0/2\.png could be read when the run started"):
+        dataset.batch([(0, 0, 0)])

@@ -6,6 +6,8 @@ import torch
 from scipy import stats
 from torch.nn import functional as F
 
+from graft.model import Activations
+from graft.sequences import Sequences
 from graft.strategies.mixing import mix, permuted
 
 
@@ -150,3 +152,12 @@ def test_two_losses__are_the_loss_of_mixed_targets(options, multi):
         both = mixed.share * loss(logits, targets) + (1 - mixed.share) * loss(logits, others)
         soft = mixed.share * rows + (1 - mixed.share) * rows[mixed.order]
         torch.testing.assert_close(both, loss(logits, soft))
+
+
+@pytest.mark.parametrize("how", [{"mixup": 1.0, "cutmix": 0.0}, {"mixup": 0.0, "cutmix": 1.0}])
+def test_mix__sequences_are_refused(how):
+    frames = Sequences(batch(6), (2, 4))
+    known = Activations((torch.rand(6, 3),), 1, (12, 16), lengths=(2, 4))
+    for images in (frames, known):
+        with pytest.raises(ValueError, match="sequences differ in length"):
+            mix(images, **how)
