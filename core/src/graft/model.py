@@ -79,13 +79,8 @@ class Model(nn.Module):
         self.register_buffer("mean", torch.tensor(preprocess.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(preprocess.std).view(1, -1, 1, 1), persistent=False)
 
-    def normalise(self, images: Tensor | Sequences) -> Tensor | Sequences:
-        """Return `(B, C, H, W)` uint8 0…255 or float 0…1 RGB images, or sequences of them, as the backbone's input."""
-        if isinstance(images, Sequences):
-            return replace(images, frames=self._input(images.frames))
-        return self._input(images)
-
-    def _input(self, images: Tensor) -> Tensor:
+    def normalise(self, images: Tensor) -> Tensor:
+        """Return `(B, C, H, W)` uint8 0…255 or float 0…1 RGB images as the backbone's input."""
         return _normalised(images, self.mean, self.std, reverse=self.reverse_channels)
 
     @property
@@ -102,26 +97,24 @@ class Model(nn.Module):
 
         It is all that the other pieces need: the last one's output, or each stage's where the head needs a pyramid.
         """
-        return self._run((self._input(images),), 0, upto)
+        return self._run((self.normalise(images),), 0, upto)
 
-    def features(self, x: Tensor | Sequences) -> Features:
-        """Return what the head needs of normalised images, or of sequences of them."""
-        if isinstance(x, Tensor):
-            return self._features(self._run((x,), 0))
-        return self._features(self._of_frames((x.frames,), 0), x.lengths)
+    def features(self, images: Tensor | Sequences | Activations) -> Features:
+        """Return what the head needs of images as `forward` takes them."""
+        if isinstance(images, Activations):
+            run = self._run if images.lengths is None else self._of_frames
+            return self._features(run(images.parts, images.start), images.lengths)
+        if isinstance(images, Sequences):
+            return self._features(self._of_frames((self.normalise(images.frames),), 0), images.lengths)
+        return self._features(self._run((self.normalise(images),), 0))
 
     def forward(self, images: Tensor | Sequences | Activations) -> Outputs:
         """Return the head's raw outputs for `(B, C, H, W)` images, uint8 0…255 or float 0…1, or for sequences of them.
 
         From what `prefix` gave for the images they are the same, to the last bit in eval mode.
         """
-        if isinstance(images, Activations):
-            run = self._run if images.lengths is None else self._of_frames
-            features = self._features(run(images.parts, images.start), images.lengths)
-        else:
-            features = self.features(self.normalise(images))
         height, width = images.shape[-2:] if isinstance(images, Tensor) else images.image_size
-        return self.head(features, (height, width))  # type: ignore[no-any-return]
+        return self.head(self.features(images), (height, width))  # type: ignore[no-any-return]
 
     def _of_frames(self, given: tuple[Tensor, ...], start: int) -> tuple[Tensor, ...]:
         """Return what all pieces give, as `_run`; without gradients for a few frames at a time."""

@@ -17,6 +17,7 @@ from graft.engine.lr_find import find_learning_rate
 from graft.engine.resume import resume
 from graft.engine.train import dry_run
 from graft.errors import InterruptedRun, RecipeError, TrainingError
+from graft.model import Model
 from graft.plugins import Plugins
 from graft.recipe import ResolvedRecipe
 from graft.runs.bundle import load_bundle
@@ -54,8 +55,28 @@ def test_train__what_is_described_is_what_prediction_sees(train: Train, plugins:
     model.load_state_dict({**load_bundle(run.path, plugins=plugins).model.state_dict()})
     images = torch.cat([batch.images for batch in experiment.loader("train")])  # type: ignore[misc]
     with torch.inference_mode():
-        embedding = model.features(model.normalise(images)).embedding
+        embedding = model.features(images).embedding
     torch.testing.assert_close(head.kept, embedding)
+
+
+def test_train__describes_images_once_whatever_is_fitted(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAFT_HOME", str(train("cache.limit=0", *NEAREST).path / "home"))
+    calculated: list[int] = []
+    real = Model.prefix
+
+    def prefix(self: Model, images: torch.Tensor, upto: int) -> tuple[torch.Tensor, ...]:
+        calculated.append(len(images))
+        return real(self, images, upto)
+
+    monkeypatch.setattr(Model, "prefix", prefix)
+    first = train(*NEAREST)
+    assert calculated
+    calculated.clear()
+    second = train(*NEAREST)
+    assert not calculated
+    without = train(*NEAREST, "cache.limit=0")
+    assert calculated
+    assert len({run.results["weights_sha256"] for run in (first, second, without)}) == 1
 
 
 def test_train__the_network_stays_equal_to_the_last_bit(train: Train, plugins: Plugins, recipe: Recipe) -> None:

@@ -21,7 +21,8 @@ from graft.engine._signals import Stopper
 from graft.engine._speed import arrange
 from graft.engine._tally import Epoch
 from graft.errors import Problem, TrainingError
-from graft.model import Activations, Model
+from graft.features.prefix import PrefixLoader
+from graft.model import Model
 from graft.runs.folder import Run
 from graft.runs.measure import groups_of, predict_split
 from graft.tasks.contract import Prediction
@@ -86,7 +87,7 @@ def _epoch(experiment: Experiment, run: Run, console: Console, stopper: Stopper)
     predictions: list[Prediction] = []
     terms = None
     if experiment.prepared.split["val"]:
-        batches = _watched(experiment.loader("val"), stopper)
+        batches = _watched(_loader(experiment, "val", console), stopper)
         predictions, terms = predict_split(model, batches, device=experiment.device)
     return Epoch(
         number=1,
@@ -106,13 +107,11 @@ def described(experiment: Experiment, console: Console, stopper: Stopper) -> NDA
         TrainingError: When a number is not finite; names the images.
     """
     model, head = experiment.model, _head(experiment)
-    loader = experiment.loader("train")
+    loader = _loader(experiment, "train", console)
     parts: list[Tensor] = []
     with torch.inference_mode(), console.progress("Describe", total=len(loader)) as bar:
         for batch in _watched(loader, stopper):
-            images = batch.to(experiment.device).images
-            assert not isinstance(images, Activations)  # for the type checker: this loader calculates nothing ahead
-            parts.append(head.describe(model.features(model.normalise(images))).float().cpu())
+            parts.append(head.describe(model.features(batch.to(experiment.device).images)).float().cpu())
             bar.advance()
     descriptions: NDArray[np.float32] = torch.cat(parts).numpy()
     finite = np.isfinite(descriptions).all(axis=1)
@@ -125,6 +124,17 @@ def described(experiment: Experiment, console: Console, stopper: Stopper) -> NDA
             fix="look at these images, or take other weights",
         )
     return descriptions
+
+
+def _loader(experiment: Experiment, split: str, console: Console) -> PrefixLoader:
+    """Return a split's data in order; the embeddings are those of other heads on the same network.
+
+    A pyramid's maps are large, and are needed once: they are not kept.
+    """
+    embeds = experiment.model.needs == "embedding"
+    loader = experiment.loader(split, prefixing=experiment.prefixing(console.warn) if embeds else None)
+    loader.begin_at(experiment.model.depth)
+    return loader
 
 
 def _head(experiment: Experiment) -> FittedHead:

@@ -42,7 +42,7 @@ def shift(model: Model, batches: Iterable[Tensor]) -> float | None:
     try:
         model.eval()
         for images in batches:
-            model.features(model.normalise(images))
+            model.features(images)
     finally:
         model.train(training)
         for handle in handles:
