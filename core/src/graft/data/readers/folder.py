@@ -175,7 +175,8 @@ class _Scan:
         )
         self.fix = (
             f"train on one and test on another: data.train={first} data.test={second}; or take all of them, as groups "
-            "that are never divided: data.reader.kind=folder data.reader.class_level=2"
+            "that are never divided: data.reader.kind=folder data.reader.class_level=2; or, where each inner folder is "
+            "a sequence of images, data.reader.kind=sequences"
         )
         return True
 
