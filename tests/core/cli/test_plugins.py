@@ -15,7 +15,7 @@ def test_list__shows_state_and_cause(graft: Graft, site: Path, work: Path) -> No
     assert result.code == 0
     lines = {line.split()[0]: line for line in result.out.splitlines() if line}
     assert "on" in lines["core"].split()
-    assert "2 readers" in lines["core"]
+    assert "3 readers" in lines["core"]
     assert "broken  it needs the module 'surely_not_installed', which is not installed" in lines["faulty"]
     assert "off" in lines["idle"]
     assert result.err.count("\n") == 1

@@ -108,7 +108,7 @@ def test_load__traces_each_call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     load(discovery.core())
     first, *hooks = capsys.readouterr().err.splitlines()
     assert first.startswith("plugin core: import -> done (")
-    assert any(line.startswith("plugin core: graft_readers -> folder, csv (") for line in hooks)
+    assert any(line.startswith("plugin core: graft_readers -> folder, csv, sequences (") for line in hooks)
 
 
 def test_load__api_must_be_a_number() -> None:

@@ -99,7 +99,7 @@ def test_defaults__everything_that_has_one() -> None:
     values = defaults(Recipe)
     assert values["data"]["split"]["by"] == "auto"
     assert values["strategy"]["unfreeze"] == {"kind": "all"}
-    assert set(values) == {"data", "backbone", "strategy", "train", "speed", "evaluation"}
+    assert set(values) == {"data", "backbone", "strategy", "train", "speed", "cache", "evaluation"}
     assert "train" not in values["data"]
 
 
