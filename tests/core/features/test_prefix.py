@@ -13,15 +13,19 @@ import torch
 from torch import Tensor
 
 from graft.console import Console
+from graft.data.dataset import EpochSampler, ImageDataset
+from graft.data.samples import Sample
+from graft.data.store import PixelStore
 from graft.engine import _module
 from graft.engine.train import train
 from graft.errors import RecipeError
 from graft.features import cache
-from graft.features.prefix import PrefixLoader, frozen_depth
+from graft.features.prefix import Prefixing, PrefixLoader, frozen_depth
 from graft.model import Activations, Model
 from graft.plugins import Plugins
 from graft.recipe import load_recipe
 from graft.runs.folder import Run
+from graft.sequences import Sequences
 from moves import write_moves
 from shades import QUICK, shades_plugins, small_model, write_shades
 
@@ -324,15 +328,35 @@ def test_sequences__the_same_with_a_cold_cache_a_warm_one_and_none(
     assert (once < every_time) if strategy != "all" else (once == every_time == 0)
 
 
-def test_sequences__frames_are_calculated_as_many_at_a_time_as_samples_are_in_a_batch(
-    run: Callable[..., Run], calculated: list[tuple[int, int]], moves: Path
+def test_sequences__rows_are_the_frames_in_their_order_and_full_batches_are_calculated(
+    moves: Path, calculated: list[tuple[int, int]]
 ) -> None:
-    run(*STRATEGIES["none"], *SEQUENCES, "head=steps", "augment=none", data=moves)
+    model = small_model().eval().requires_grad_(False)
+    frames = [
+        sorted(clip.iterdir())[:length]
+        for clip, length in zip(sorted(moves.glob("*/*")), (4, 3, 1, 2, 4, 3), strict=False)
+    ]
+    samples = [Sample(id=str(n), path=own[0], target=None, frames=tuple(own)) for n, own in enumerate(frames)]
+    dataset = ImageDataset(samples, range(6), store=PixelStore(model.backbone.preprocess), task_collate=torch.tensor)
+    digests = {path: str(path) for own in frames for path in own}
+    prefixing = Prefixing(
+        model=model, digests=digests, views=1, limit=0, precision="fp32", details={}, warn=lambda _: None
+    )
+    options = {"batch": 4, "drop_last": False, "workers": 0, "pin_memory": False, "prefixing": prefixing}
+    loader = PrefixLoader(dataset, EpochSampler(6, seed=0, shuffle=True), **options)
+    loader.begin_at(model.depth)
+    batches = list(loader)
 
-    assert {number for _, number in calculated} == {4}
-    frames = sum(1 for _ in moves.rglob("*.png"))
-    # Each frame of training and validation once, and some to fill up.
-    assert frames / 2 < sum(number for _, number in calculated) <= frames + 4 * EPOCHS
+    assert calculated == [(3, 4)] * 5, "17 frames"
+    calculated.clear()
+    assert [len(batch) for batch in batches] == [4, 2]
+    for batch in batches:
+        assert isinstance(batch.images, Activations)
+        direct = dataset.batch([(0, index, 0) for index in batch.indices.tolist()])
+        assert isinstance(direct.images, Sequences)
+        assert direct.images.lengths == batch.images.lengths
+        torch.testing.assert_close(batch.images.parts, model.prefix(direct.images.frames, 3))
+        assert torch.equal(batch.targets, batch.indices)
 
 
 def test_sequences__a_frame_of_several_is_calculated_once(

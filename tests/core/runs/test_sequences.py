@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from graft.engine.train import train
 from graft.errors import DataError, UserError
 from graft.plugins import Plugins
 from graft.recipe import load_recipe
-from graft.runs.bundle import load_bundle
+from graft.runs import measure
+from graft.runs.bundle import Bundle, load_bundle
 from graft.runs.export import export_onnx
 from graft.runs.folder import Run
 from graft.runs.measure import measure_data, measure_run
@@ -151,8 +153,8 @@ def test_bundle__says_that_it_is_of_sequences(trained: Callable[..., Run], plugi
     np.testing.assert_array_equal(next(one).prediction, next(predictor_of(bundle).predict_samples([sample])).prediction)
 
 
-def predictor_of(bundle: object) -> Predictor:
-    return Predictor(bundle, device="cpu")  # type: ignore[arg-type]
+def predictor_of(bundle: Bundle) -> Predictor:
+    return Predictor(bundle, device="cpu")
 
 
 @pytest.mark.parametrize("words", [("head=steps",), ("head=plain", "data.reader.max_frames=3")], ids=str)
@@ -165,14 +167,24 @@ def test_measure__as_training_did(trained: Callable[..., Run], plugins: Plugins,
     assert console.warnings == []
 
 
-def test_measure__other_data_is_read_as_sequences(trained: Callable[..., Run], plugins: Plugins, data: Path) -> None:
+def test_measure__other_data_is_read_as_sequences(
+    trained: Callable[..., Run], plugins: Plugins, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = trained("head=steps", "data.reader.max_frames=3")
-    said = Console(quiet=True)
-    values = measure_data(run.path, data, plugins=plugins, console=said, device="cpu")
     table = run.path / "frames.csv"
     rows = [f"{path.parent},{path},{path.parent.parent.name}" for path in data.rglob("*.png")]
     table.write_text("\n".join(["sequence,frame,label", *rows]))
-    assert measure_data(run.path, table, plugins=plugins, console=said, device="cpu") == values
+    seen: list[set[int]] = []
+    real = measure.predict_samples
+
+    def predict_samples(bundle: Bundle, samples: Sequence[Sample], **options: Any) -> Any:
+        seen.append({len(sample.frames) for sample in samples})
+        return real(bundle, samples, **options)
+
+    monkeypatch.setattr(measure, "predict_samples", predict_samples)
+    options = {"plugins": plugins, "console": Console(quiet=True), "device": "cpu"}
+    assert measure_data(run.path, data, **options) == measure_data(run.path, table, **options)
+    assert seen == [{3}, {3}]
 
 
 def test_measure__frames_that_were_skipped_stay_out(
