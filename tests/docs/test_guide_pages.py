@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from commands import Graft
+from graft_classification.options import RecurrentOptions
+from moves import write_moves
 from photos import write_photos
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide"
@@ -154,3 +156,63 @@ def test_backbones__rank(tmp_path: Path) -> None:
     ):
         assert column in head
         assert f"`{column}`" in section("backbones.md", "Which one?")
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clips")
+    write_moves(folder / "clips", 9)
+    write_moves(folder / "other-clips", 2, seed=1)
+    write_moves(folder / "new-clips", 2, seed=2)
+    header = next(line for line in section("data.md", "Sequences").splitlines() if line.startswith("sequence,frame"))
+    frames = [
+        f"{path.parent.parent.name} {path.parent.name},{path},{path.parent.parent.name},,,{path.parent.name[-2:]}"
+        for path in sorted((folder / "clips").rglob("*.png"))
+    ]
+    (folder / "clips.csv").write_text("\n".join([header, *frames]) + "\n")
+    (folder / "frames.csv").write_text("sequence,frame\n" + "".join(f"one,{path}\n" for path in folder.rglob("*.png")))
+    return folder
+
+
+SEQUENCES = commands(section("data.md", "Sequences"), "sh")
+BY_TIME = [words for words in commands(section("data.md", "Splits"), "sh") if "data.split=time" in words]
+HEADS = [words for words in commands(section("classification.md", "Sequences"), "sh") if words[1] == "train"]
+USES = [words for words in commands(section("classification.md", "Sequences"), "sh") if words[1] != "train"]
+
+
+def test_sequences__there_are_commands() -> None:
+    assert [len(some) for some in (SEQUENCES, BY_TIME, HEADS, USES)] == [3, 1, 2, 4]
+
+
+@pytest.mark.parametrize("words", [*SEQUENCES, *BY_TIME, *HEADS], ids=" ".join)
+def test_sequences__train(words: Sequence[str], clips: Path) -> None:
+    result = Graft(clips)(*words, *SHORT)
+    assert result.code == 0, result.err
+    assert "read as 'sequences'" in result.err
+    assert ("by time (numbers)" in result.err) is (words in BY_TIME)
+
+
+@pytest.fixture(scope="module")
+def of_clips(clips: Path) -> Path:
+    assert Graft(clips)(*HEADS[0], "--name", "clips", *SHORT).code == 0
+    return clips
+
+
+@pytest.mark.parametrize("words", USES, ids=" ".join)
+def test_sequences__use(words: Sequence[str], of_clips: Path) -> None:
+    result = Graft(of_clips)(*words)
+    assert result.code == 0, result.err
+    if words[1] == "predict":
+        rows = 1 if "frames.csv" in words else 4
+        assert len(result.out.splitlines()) == 1 + rows
+
+
+@pytest.mark.parametrize("head", ["lstm", "gru"])
+def test_sequences__defaults(head: str) -> None:
+    options = RecurrentOptions()
+    text = section("classification.md", "Sequences")
+    assert f"| `{head}` |" in text
+    for name, shown in (("hidden", "128"), ("layers", "1"), ("bidirectional", "false"), ("dropout", "0.2")):
+        assert f"`{name}` = {shown}" in text
+        assert str(getattr(options, name)).lower() == shown
+    assert f'`pooling` = `"{options.pooling}"`' in text
