@@ -25,7 +25,7 @@ from graft.data.decode import decode
 from graft.data.geometry import prepare_image
 from graft.errors import DataError, UserError
 from graft.features import cache, store
-from graft.features.extract import Extractor
+from graft.features.extract import Extractor, _pooled
 from graft.model import normalised
 from graft.plugins import load_plugins
 from graft.recipe.schema import Backbone
@@ -92,6 +92,11 @@ def test_features_are_those_of_the_network(loaded: LoadedBackbone, photos: list[
         np.testing.assert_allclose(pooled, by_hand, rtol=1e-4, atol=1e-6)
 
 
+def test_gem_of_maps_below_zero() -> None:
+    maps = torch.tensor([[[[-1.0, 2.0]], [[-1.0, -2.0]]]])
+    assert _pooled(maps, "gem").tolist() == [[pytest.approx(4 ** (1 / 3)), pytest.approx(1e-6)]]
+
+
 def test_widths(loaded: LoadedBackbone, photos: list[Path]) -> None:
     extractor = Extractor(loaded, stages=("stage1", "embedding"), device="cpu")
     found = extractor(photos[:1], console=Console(quiet=True))
@@ -116,11 +121,23 @@ def test_what_comes_of_an_image_does_not_depend_on_the_others(loaded: LoadedBack
     assert same(extract(loaded, photos[7:8], limit="0"), first[7:8])
 
 
-def test_pixels_of_16_bits_do_not_change_those_beside_them(loaded: LoadedBackbone, photos: list[Path]) -> None:
+def test_copies_are_calculated_once_even_without_a_cache(
+    loaded: LoadedBackbone, photos: list[Path], calculated: list[int]
+) -> None:
+    extract(loaded, [*photos[:4], photos[0], photos[0]], limit="0")
+    extract(loaded, [photos[0]] * 9, limit="0")
+    assert len(calculated) == 2
+
+
+def test_pixels_of_16_bits_do_not_change_those_beside_them(
+    loaded: LoadedBackbone, photos: list[Path], calculated: list[int]
+) -> None:
     alone = extract(loaded, photos[:3], limit="0")
     deep = photos[0].with_name("deep.png")
     Image.fromarray(np.arange(1600, dtype=np.uint16).reshape(40, 40) * 40).save(deep)
+    calculated.clear()
     beside = extract(loaded, [photos[0], deep, *photos[1:3]], limit="0")
+    assert len(calculated) == 2, "together they would be rounded alike, which differs on a GPU"
     assert same(beside[[0, 2, 3]], alone)
 
 
@@ -316,6 +333,8 @@ def test_arrays_of_other_types(loaded: LoadedBackbone) -> None:
     np.testing.assert_allclose(deep, np.repeat(expected, 3, axis=0), rtol=0.05, atol=0.02)
     flipped = np.ascontiguousarray(grey[:, ::-1])
     assert same(of(grey[:, ::-1]), of(flipped)), "a view of other strides"
+    colour = np.random.default_rng(0).integers(0, 256, (50, 60, 3), dtype=np.uint8)
+    assert same(of(colour[:, :, ::-1]), of(np.ascontiguousarray(colour[:, :, ::-1])))
 
 
 @pytest.mark.parametrize(

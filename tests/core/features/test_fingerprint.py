@@ -49,13 +49,18 @@ def test_space__the_same_tensors_used_in_another_way() -> None:
     assert name(network(eps=1e-3)) != name()
 
 
+class Table(nn.Module):
+    """A module that does not say what is in it."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        super().__init__()
+        self.tensor = nn.Parameter(tensor, requires_grad=False)
+
+
 def test_space__types_and_shapes() -> None:
-    flat, square = nn.Linear(4, 1, bias=False), nn.Linear(2, 2, bias=False)
-    with torch.no_grad():
-        for module in (flat, square):
-            module.weight.zero_()
-    assert weights_of(flat) != weights_of(square)
-    assert weights_of(flat) != weights_of(nn.Linear(4, 1, bias=False).requires_grad_(False).half())
+    tensors = torch.zeros(4, 1), torch.zeros(2, 2), torch.zeros(4, 1, dtype=torch.int32), torch.zeros(8, 1).half()
+    assert len({weights_of(Table(tensor)) for tensor in tensors}) == 4
+    assert weights_of(Table(tensors[0]), Table(tensors[1])) != weights_of(Table(tensors[1]), Table(tensors[0]))
 
 
 def changes() -> Iterator[dict[str, object]]:

@@ -74,10 +74,11 @@ def test_rows_come_back_now_and_later() -> None:
     first.flush()
     first.put(key(2), row(2))
     first.put(key(1), row(9))
+    assert is_right(first, 1), "the first one put stays"
     first.flush()
     for rows in (first, opened()):
         assert len(rows) == 2
-        assert is_right(rows, 1), "the first one put stays"
+        assert is_right(rows, 1)
         assert is_right(rows, 2)
         assert key(3) not in rows
         with pytest.raises(KeyError):
@@ -335,6 +336,13 @@ def test_clearing_takes_nothing_from_who_works_with_it() -> None:
     again = opened()
     assert key(1) not in again
     assert is_right(again, 2)
+
+
+def test_a_shard_that_is_cleared_while_it_is_being_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    filled([1])
+    real = cache.shards
+    monkeypatch.setattr(cache, "shards", lambda folder: [folder / "gone.safetensors", *real(folder)])
+    assert is_right(opened(), 1)
 
 
 def test_the_folders_are_the_users_alone(home: Path) -> None:
