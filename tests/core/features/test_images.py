@@ -11,6 +11,7 @@ from graft.errors import DataError
 from graft.features.images import Images, _subset, images_of
 from graft.plugins import load_plugins
 from graft.recipe import load_recipe
+from moves import write_moves
 from photos import write_photos
 
 PLUGINS = load_plugins(names=["classification"])
@@ -56,6 +57,16 @@ def test_images_of__groups_unless_the_recipe_divides_without_them(tmp_path: Path
     alone = [group for group in found.groups if group.startswith("image ")]
     assert len(set(alone)) == len(alone), "an image without a group is one of its own"
     assert images(tmp_path / "labels.csv", "data.split.by=stratified").groups is None
+
+
+def test_images_of__the_frames_of_a_sequence_are_images_that_belong_together(tmp_path: Path) -> None:
+    root = write_moves(tmp_path / "clips", per_class=8)
+    found = images(root, "data.reader.kind=sequences")
+    assert len(found.paths) + found.held_out == sum(1 for _ in root.rglob("*.png"))
+    assert found.groups == tuple(f"sequence {path.parent.relative_to(root).as_posix()}" for path in found.paths)
+    tested = set(root.glob("*/*")) - {path.parent for path in found.paths}
+    assert len(tested) > 0, "whole sequences are left for testing"
+    assert images(root, "data.reader.kind=sequences", "data.split.by=stratified").groups is not None
 
 
 def test_images_of__a_limit(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from graft.data.frames import digest_of
 from graft.data.prepare import read
-from graft.data.samples import Catalogue
+from graft.data.samples import Catalogue, Sample
 from graft.data.splits import divide
 from graft.errors import DataError, Problem
 
@@ -82,20 +83,20 @@ def images_of(resolved: ResolvedRecipe, *, limit: int | None, plugins: Plugins, 
     for note in catalogue.notes:
         console.say("Data", note)
     _check(catalogue)
-    digests = {sample.id: digest for sample in catalogue.samples if (digest := _digest(sample.path))}
+    digests = {sample.id: digest for sample in catalogue.samples if (digest := _digest(sample))}
     task: Task = plugins.target(resolved.task)(classes=catalogue.classes, options=resolved.task_options)
     split = divide(catalogue.samples, task.strata(catalogue), data.split, digests=digests).split
     samples = [catalogue.samples[i] for i in sorted((*split["train"], *split["val"]))]
+    # A backbone sees the frames of a sequence one by one. They are much alike, and must not be told from each other.
+    frames = [(sample, path) for sample in samples for path in sample.files]
     names = {name: number for number, name in enumerate(catalogue.classes)}
-    grouped = data.split.by not in ("stratified", "random") and any(sample.group is not None for sample in samples)
+    by_group = data.split.by not in ("stratified", "random") and any(sample.group is not None for sample in samples)
     everything = Images(
-        paths=tuple(sample.path for sample in samples),
-        labels=np.array([names[sample.target[0]] for sample in samples], np.int64),
-        groups=tuple(f"group {s.group}" if s.group is not None else f"image {s.id}" for s in samples)
-        if grouped
-        else None,
+        paths=tuple(path for _, path in frames),
+        labels=np.array([names[sample.target[0]] for sample, _ in frames], np.int64),
+        groups=tuple(_group(sample, by_group) for sample, _ in frames) if by_group or catalogue.sequences else None,
         classes=catalogue.classes,
-        held_out=len(split["test"]),
+        held_out=sum(len(catalogue.samples[index].files) for index in split["test"]),
     )
     images = everything.chosen(_subset(everything.labels, limit))
     if len(images.classes) < 2:
@@ -110,7 +111,7 @@ def images_of(resolved: ResolvedRecipe, *, limit: int | None, plugins: Plugins, 
             fix="bring more groups, or, where images of a group have no more in common than others, "
             "data.split.by=stratified",
         )
-    few = f" of {len(samples)}" if len(images.paths) < len(samples) else ""
+    few = f" of {len(frames)}" if len(images.paths) < len(frames) else ""
     console.say(
         "Data",
         f"{len(images.paths)}{few} images in {len(images.classes)} classes, {catalogue.root}; "
@@ -130,13 +131,22 @@ def _check(catalogue: Catalogue) -> None:
         )
 
 
-def _digest(path: Path) -> str | None:
-    """Return what the copies of an image have in common; None for a file that cannot be read, which is said later."""
+def _group(sample: Sample, by_group: bool) -> str:
+    if by_group and sample.group is not None:
+        return f"group {sample.group}"
+    return f"{'sequence' if sample.frames else 'image'} {sample.id}"
+
+
+def _digest(sample: Sample) -> str | None:
+    """Return what the copies of a sample have in common; None where a file cannot be read, which is said later."""
+    files = {}
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        for path in sample.files:
+            with path.open("rb") as file:
+                files[path] = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
+    return digest_of(sample, files)
 
 
 def _subset(labels: NDArray[np.int64], limit: int | None) -> list[int]:
