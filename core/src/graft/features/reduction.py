@@ -24,7 +24,8 @@ class Components:
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return `(N, D)` features as `(N, K)`."""
-        return (features - self.mean) @ self.components.T
+        reduced: NDArray[np.float32] = np.matmul(features - self.mean, self.components.T, dtype=np.float32)
+        return reduced
 
 
 def fit(features: NDArray[np.float32], k: int) -> Components:
