@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graft.tryout.doubts import doubts
+from graft.tryout.doubts import Doubt, doubts
 
 
 def one_hot(labels: list[int], sure: float = 0.9, classes: int = 3) -> np.ndarray:
@@ -49,3 +49,10 @@ def test_doubts__a_class_without_images_is_never_suggested() -> None:
     probe[1] = (0.1, 0.1, 0.8)
 
     assert doubts(given, probe, probe) == []
+
+
+def test_strong__both_say_so_and_the_probe_is_sure() -> None:
+    base = {"index": 0, "given": 0, "suggested": 1}
+    assert Doubt(**base, probability=0.9, agreed=True).strong
+    assert not Doubt(**base, probability=0.89, agreed=True).strong
+    assert not Doubt(**base, probability=0.99, agreed=False).strong

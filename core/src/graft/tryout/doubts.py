@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+STRONG = 0.9
+
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
@@ -29,6 +31,11 @@ class Doubt:
     suggested: int
     probability: float
     agreed: bool
+
+    @property
+    def strong(self) -> bool:
+        """Whether it is worth a warning: both opinions say so, and the probe is as good as sure."""
+        return self.agreed and self.probability >= STRONG
 
 
 def doubts(

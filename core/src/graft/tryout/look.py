@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
 import time
 from collections import Counter
@@ -10,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,6 +27,7 @@ from graft.errors import DataError, Problem
 from graft.features.extract import EMBEDDING, Extractor
 from graft.features.probe import Probe, cross_validate
 from graft.plugins import Plugins
+from graft.recipe.layers import dotted, leaves, plain
 from graft.strategies.auto import FAR, Situation, choose
 from graft.strategies.shift import shift
 from graft.tryout.copies import details, near_copies, sets
@@ -310,22 +313,25 @@ def _some(experiment: Experiment) -> list[torch.Tensor]:
 
 
 def _command(experiment: Experiment, strategy: str) -> str:
-    """Return the command that trains on this data with this backbone, with everything that was said otherwise."""
+    """Return the command that trains on this data with this backbone, with all that was said about the two."""
     resolved = experiment.resolved
-    recipe = resolved.recipe
+    values = dict(leaves(plain(resolved.recipe)))
     said = [
-        f"{key}={value}"
-        for key, value in (
-            ("backbone.kind", recipe.backbone.kind),
-            ("backbone.weights", recipe.backbone.weights),
-            ("backbone.size", recipe.backbone.size),
-            ("data.reader.kind", recipe.data.reader.kind),
-            ("data.val", recipe.data.val),
-            ("data.test", recipe.data.test),
-        )
-        if value is not None and resolved.origins.get(key, "default") != "default"
+        f"{dotted(path)}={_written(value)}"
+        for path, value in values.items()
+        if path[0] in ("data", "backbone")
+        and path not in (("data", "train"), ("data", "on_bad"))
+        and not resolved.origins.get(dotted(path), "default").startswith(("default", "task ", "domain "))
     ]
+    # What decides which other keys there are comes first.
+    said.sort(key=lambda text: ".kind=" not in text)
     if experiment.prepared.bad_files:
         said.append("data.on_bad=skip")
-    words = ["graft", resolved.task.verb, "train", recipe.data.train, f"strategy={strategy}", *said]
+    words = ["graft", resolved.task.verb, "train", resolved.recipe.data.train, f"strategy={strategy}", *said]
     return shlex.join(words)
+
+
+def _written(value: Any) -> str:
+    """Return a value as an override says it: a text as it is, unless it could be taken for something else."""
+    plain_text = isinstance(value, str) and re.fullmatch(r"[A-Za-z/~_][\w./:@+ -]*", value)
+    return str(value) if plain_text and value not in ("true", "false") else json.dumps(value)

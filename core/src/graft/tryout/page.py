@@ -72,14 +72,14 @@ def warnings(findings: Findings) -> list[str]:
     if conflicts := [one for one in findings.copies if one.conflict]:
         names = " and ".join(samples[index].id for index in conflicts[0].indices[:2])
         found.append(f"{len(conflicts)} sets of copies have different labels, such as {names}")
-    if likely := [doubt for doubt in findings.doubts if doubt.agreed]:
+    if likely := [doubt for doubt in findings.doubts if doubt.strong]:
         named = ", ".join(
             f"{samples[doubt.index].id} ({findings.classes[doubt.given]}, or {findings.classes[doubt.suggested]}?)"
             for doubt in likely[:_NAMED]
         )
         more = " …" if len(likely) > _NAMED else ""
         found.append(
-            f"{len(likely)} labels are doubted by the probe and by the nearest neighbours alike: {named}{more}"
+            f"{len(likely)} labels are strongly doubted, by the probe and by the nearest neighbours: {named}{more}"
         )
     known = findings.betrayed
     if known is not None and known.accuracy.value > findings.probes["majority"].accuracy.value + _SHORTCUT:
