@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graft.cli.data import write_sample
+from graft.cli.labelled import labelling_task
 from graft.cli.session import JsonFlag, QuietFlag, emit, refine
 from graft.console import Console
-from graft.errors import PluginError
-from graft.plugins import Plugins, TaskSpec
+from graft.data.samples import LABELS
+from graft.plugins import TaskSpec
 
 if TYPE_CHECKING:
     from graft.runs.folder import Run
 
 app = typer.Typer(add_completion=False)
-
-TAKES = "labels"
-"""The kind of target that the demo's images have; any task that takes it will do."""
 
 SIZE = 48
 PER_CLASS = 10
@@ -55,11 +53,11 @@ def demo(
     began = time.monotonic()
     session = refine(json=as_json, quiet=quiet)
     console, plugins = session.console, session.plugins
-    task = _task(plugins)
+    task = labelling_task(plugins, what="the demo")
     images = out / f"demo-images-{seed}"
     if not (images / "README.txt").is_file():
         console.say("Data", f"drawing labelled images into {images}")
-        write_sample(TAKES, images, seed=seed, size=SIZE, per_class=PER_CLASS, plugins=plugins)
+        write_sample(LABELS, images, seed=seed, size=SIZE, per_class=PER_CLASS, plugins=plugins)
 
     stamp = time.strftime("%Y-%m-%d_%H%M%S")
 
@@ -106,21 +104,6 @@ class _Background(Console):
 
     def say(self, label: str, text: str) -> None:
         self.log.append(f"{label:<8} {text}")
-
-
-def _task(plugins: Plugins) -> str:
-    """Return the first task that takes labels.
-
-    Raises:
-        PluginError: When there is none.
-    """
-    name = next((name for name, spec in plugins.specs(TaskSpec).items() if spec.takes == TAKES), None)
-    if name is None:
-        raise PluginError(
-            f"the demo has images with {TAKES}, and no plugin that is on has a task for them",
-            fix="graft plugins list shows what is installed; switch such a plugin on, or install one",
-        )
-    return name
 
 
 def _figure(run: Run, metric: str) -> str:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from graft.backbones.licences import restriction
+from graft.cli.labelled import labelling_task
 from graft.cli.recipe_words import asked, say_loading
 from graft.cli.session import JsonFlag, QuietFlag, Session, emit, refine
 from graft.cli.text import columns
-from graft.errors import PluginError, UserError
-from graft.plugins import TaskSpec
+from graft.errors import UserError
 from graft.recipe.load import COMMAND_LINE
 
 if TYPE_CHECKING:
@@ -125,15 +125,7 @@ def _asked(words: Sequence[str], current: Session) -> ResolvedRecipe:
         UserError: When there is no data, or a word is about something else.
         RecipeError: When a value is wrong.
     """
-    from graft.features.images import TAKES
-
-    specs = current.plugins.specs(TaskSpec)
-    task = next((name for name, spec in specs.items() if spec.takes == TAKES), None)
-    if task is None:
-        raise PluginError(
-            f"backbones are ranked on images with {TAKES}, and no plugin that is on has a task for them",
-            fix="graft plugins list shows what is installed; switch such a plugin on, or install one",
-        )
+    task = labelling_task(current.plugins, what="graft backbones rank")
     resolved = asked(task, words, {}, recipe=None, current=current)
     if others := [key for key, origin in resolved.origins.items() if origin == COMMAND_LINE and not _of_data(key)]:
         raise UserError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from graft.cli.labelled import labelling_task
 from graft.cli.recipe_words import (
     BackboneOption,
     DeviceOption,
@@ -19,17 +20,13 @@ from graft.cli.recipe_words import (
     say_loading,
 )
 from graft.cli.session import JsonFlag, QuietFlag, emit, refine
-from graft.errors import PluginError, UserError
-from graft.plugins import Plugins, TaskSpec
+from graft.errors import UserError
 
 if TYPE_CHECKING:
     from graft.evaluation.metrics import Value
     from graft.tryout.look import Findings
 
 app = typer.Typer(add_completion=False)
-
-TAKES = "labels"
-"""The kind of target that is looked at; any task that takes it will do."""
 
 _HELP = """Take a first look at labelled images: what is wrong with them, and how far a pretrained network gets.
 
@@ -70,7 +67,8 @@ def try_(
         "backbone.weights": weights,
         "train.device": device,
     }
-    resolved = asked(_task(current.plugins), words, shortcuts, recipe=recipe, current=current)
+    task = labelling_task(current.plugins, what="graft try")
+    resolved = asked(task, words, shortcuts, recipe=recipe, current=current)
     data = Path(resolved.recipe.data.train)
     console.say("Start", f"a first look at {data}")
     from graft.data.prepare import check_paths
@@ -99,21 +97,6 @@ def try_(
     console.say("Done", f"in {findings.seconds:.0f} s")
     if current.json:
         emit(_document(findings, page))
-
-
-def _task(plugins: Plugins) -> str:
-    """Return the first task that takes labels.
-
-    Raises:
-        PluginError: When there is none.
-    """
-    name = next((name for name, spec in plugins.specs(TaskSpec).items() if spec.takes == TAKES), None)
-    if name is None:
-        raise PluginError(
-            f"graft try looks at images with {TAKES}, and no plugin that is on has a task for them",
-            fix="graft plugins list shows what is installed; switch such a plugin on, or install one",
-        )
-    return name
 
 
 def _folder(out: Path, name: str | None, data: Path) -> Path:

@@ -11,6 +11,9 @@ from pydantic import BaseModel
 
 SPLITS = ("train", "val", "test")
 
+LABELS = "labels"
+"""The kind of target that is a tuple of class names."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from graft.data.frames import digest_of
 from graft.data.prepare import read
-from graft.data.samples import Catalogue, Sample
+from graft.data.samples import LABELS, Catalogue, Sample
 from graft.data.splits import divide
 from graft.errors import DataError, Problem
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from graft.plugins import Plugins
     from graft.recipe import ResolvedRecipe
     from graft.tasks.contract import Task
-
-TAKES = "labels"
-"""The kind of target that ranking needs; any task that takes it will do."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def images_of(resolved: ResolvedRecipe, *, limit: int | None, plugins: Plugins, 
             images.
     """
     data = resolved.recipe.data
-    catalogue = read(data, takes=TAKES, reader=resolved.reader, options=resolved.reader_options, plugins=plugins)
+    catalogue = read(data, takes=LABELS, reader=resolved.reader, options=resolved.reader_options, plugins=plugins)
     for note in catalogue.notes:
         console.say("Data", note)
     _check(catalogue)

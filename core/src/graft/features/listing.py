@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING
 from graft.data.prepare import read
 from graft.data.readers import as_text, is_image
 from graft.data.readers._files import is_hidden, require_path
-from graft.data.samples import Catalogue, Sample
+from graft.data.samples import LABELS, Catalogue, Sample
 from graft.errors import DataError
 from graft.plugins import ReaderSpec
 from graft.recipe.schema import Data
 
 if TYPE_CHECKING:
     from graft.plugins import Plugins
-
-TAKES = "labels"
-"""The kind of target that is kept beside features."""
 
 
 def listed(data: Path, *, reader: str | None = None, plugins: Plugins) -> Catalogue:
@@ -42,7 +39,7 @@ def listed(data: Path, *, reader: str | None = None, plugins: Plugins) -> Catalo
     if reader is None and (images := _lying_in(data)):
         return _plain(images, data)
     spec = plugins.find(ReaderSpec, reader) if reader is not None else None
-    catalogue = read(Data(train=str(data)), takes=TAKES, reader=spec, options=None, plugins=plugins)
+    catalogue = read(Data(train=str(data)), takes=LABELS, reader=spec, options=None, plugins=plugins)
     if catalogue.sequences:
         raise DataError(
             f"{data} holds sequences of images, and features are of single ones",
