@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import lightning
@@ -67,7 +68,8 @@ def fit(
         Stopped: When a signal came.
     """
     pretrained = {name: tensor.clone() for name, tensor in experiment.model.state_dict().items()}
-    while not _fits(experiment, run, pretrained, start=start, ends=ends, console=console, stopper=stopper, team=team):
+    train = partial(_train, run=run, pretrained=pretrained, ends=ends, console=console, stopper=stopper, team=team)
+    while not _fits(train, experiment, start, team):
         gc.collect()
         if experiment.device == "cuda":
             torch.cuda.empty_cache()
@@ -78,20 +80,10 @@ def fit(
     return experiment
 
 
-def _fits(
-    experiment: Experiment,
-    run: Run,
-    pretrained: Mapping[str, Tensor],
-    *,
-    start: TrainingState | None,
-    ends: float | None,
-    console: Console,
-    stopper: Stopper,
-    team: Team,
-) -> bool:
+def _fits(train: Callable[..., None], experiment: Experiment, start: TrainingState | None, team: Team) -> bool:
     """Train, and return whether the memory sufficed. A function, so that the failed attempt's tensors are let go."""
     try:
-        _train(experiment, run, pretrained, start=start, ends=ends, console=console, stopper=stopper, team=team)
+        train(experiment, start)
     except Exception as error:
         if not out_of_memory(error):
             raise
@@ -103,10 +95,10 @@ def _fits(
 
 def _train(
     experiment: Experiment,
+    start: TrainingState | None,
+    *,
     run: Run,
     pretrained: Mapping[str, Tensor],
-    *,
-    start: TrainingState | None,
     ends: float | None,
     console: Console,
     stopper: Stopper,
