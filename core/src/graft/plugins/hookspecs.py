@@ -162,6 +162,8 @@ def graft_readers() -> Iterable[ReaderSpec]:  # type: ignore[empty-body]
     A reader serves every task whose `takes` is the same word as its `gives`. With `data.reader = "auto"` all of them
     are asked whether they recognise the data.
 
+    A sample may be a sequence of images: `Sample.frames` are then its files in order, and `path` is the first of them.
+
     Example:
         ```python
         from graft.plugins import ReaderSpec, hookimpl

@@ -40,11 +40,12 @@ def _counts(folder: Path, prepared: PreparedData | None, task: Task) -> Section:
         order = [name for name in task.classes if name in words]
         order += sorted(words.keys() - set(order))
         rows = [(word, *(per_split[split][word] for split in SPLITS), words[word]) for word in order]
-    total: tuple[str | int, ...] = ("all images", *(images[split] for split in SPLITS), images.total())
+    noun = "sequences" if prepared is not None and prepared.catalogue.sequences else "images"
+    total: tuple[str | int, ...] = (f"all {noun}", *(images[split] for split in SPLITS), images.total())
     how = f"Divided {prepared.split_by}. " if prepared is not None else ""
     return Section(
-        title="Images per class",
-        how_to_read=f"{how}A class with few training images is learnt badly; one with few test images is measured "
+        title=f"{noun.capitalize()} per class",
+        how_to_read=f"{how}A class with few training {noun} is learnt badly; one with few test {noun} is measured "
         "badly.",
         parts=[Table(columns=("class", *SPLITS, "sum"), rows=[*rows, total])],
     )
