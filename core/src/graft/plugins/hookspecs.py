@@ -129,9 +129,9 @@ def graft_heads() -> Iterable[HeadSpec]:  # type: ignore[empty-body]
     backbone as it is, varies no image and has one epoch, all by default (`head NAME` in the origins of its values);
     one that asks for something else is refused.
 
-    `sequences=True` is for a head that reads sequences of images: `features.embedding` is then `(ΣT, D)`, the frames of one
-    sequence behind those of the other, and `features.lengths` says how many each has; it is None for single images. Other
-    heads get, for a sequence, the mean over its frames, and need not know.
+    `sequences=True` is for a head that reads sequences of images: `features.embedding` is then `(ΣT, D)`, the frames of
+    one sequence behind those of the other, and `features.lengths` says how many each has; it is None for single images.
+    Other heads get, for a sequence, the mean over its frames, and need not know.
 
     Example:
         ```python
