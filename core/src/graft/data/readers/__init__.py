@@ -1,7 +1,15 @@
-"""Core's readers: folders of images, and tables."""
+"""Core's readers: folders of images, and tables. And what readers of files have in common."""
 
 from __future__ import annotations
 
-from graft.data.readers._files import IMAGE_SUFFIXES, as_text, is_image
+from graft.data.readers._files import (
+    IMAGE_SUFFIXES,
+    SPLIT_WORDS,
+    as_text,
+    is_hidden,
+    is_image,
+    require_path,
+    twin_notes,
+)
 
-__all__ = ["IMAGE_SUFFIXES", "as_text", "is_image"]
+__all__ = ["IMAGE_SUFFIXES", "SPLIT_WORDS", "as_text", "is_hidden", "is_image", "require_path", "twin_notes"]

@@ -1,0 +1,1 @@
+"""Object detection for Graft: what is where in an image, as boxes."""

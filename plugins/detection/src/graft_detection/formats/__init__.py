@@ -1,0 +1,1 @@
+"""The formats of annotations, each with its reader and its writer: COCO, Pascal VOC, YOLO, and tables."""
