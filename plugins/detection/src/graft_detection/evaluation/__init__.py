@@ -1,0 +1,1 @@
+"""COCO's measure of detections: matched once per image, then reduced, so that intervals can resample images."""
