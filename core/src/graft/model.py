@@ -13,9 +13,16 @@ from graft.backbones.contract import Backbone
 from graft.preprocess import Preprocess
 from graft.sequences import Sequences, means
 from graft.tasks.contract import Features, Head, Outputs
+from graft.windows import Grid, Windows
 
 _AT_A_TIME = 32
 """Frames that the backbone takes together where nothing is to be learnt: sequences may be long."""
+
+_WINDOWS = 8
+"""Windows of a large image that the network takes together."""
+
+Images = Tensor | Sequences | Windows
+"""`(B, C, H, W)`, uint8 0…255 or float 0…1; sequences of such images; or one large image through windows."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +35,14 @@ class Activations:
         start: How many pieces gave it.
         image_size: (H, W) of the images in pixels.
         lengths: T of each sequence; None where they are images.
+        grid: Where the rows lie in one large image that is seen through windows; None where they are images.
     """
 
     parts: tuple[Tensor, ...]
     start: int
     image_size: tuple[int, int]
     lengths: tuple[int, ...] | None = None
+    grid: Grid | None = None
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Activations:
         """Return them on `device`."""
@@ -48,6 +57,8 @@ class Activations:
         return replace(self, parts=tuple(map(function, self.parts)))
 
     def __len__(self) -> int:
+        if self.grid is not None:
+            return 1
         return len(self.parts[0]) if self.lengths is None else len(self.lengths)
 
 
@@ -99,8 +110,10 @@ class Model(nn.Module):
         """
         return self._run((self.normalise(images),), 0, upto)
 
-    def features(self, images: Tensor | Sequences | Activations) -> Features:
-        """Return what the head needs of images as `forward` takes them."""
+    def features(self, images: Images | Activations) -> Features:
+        """Return what the head needs of images as `forward` takes them; of windows, for each of them."""
+        if isinstance(images, Windows):
+            images = images.tiles
         if isinstance(images, Activations):
             run = self._run if images.lengths is None else self._of_frames
             return self._features(run(images.parts, images.start), images.lengths)
@@ -108,11 +121,18 @@ class Model(nn.Module):
             return self._features(self._of_frames((self.normalise(images.frames),), 0), images.lengths)
         return self._features(self._run((self.normalise(images),), 0))
 
-    def forward(self, images: Tensor | Sequences | Activations) -> Outputs:
+    def forward(self, images: Images | Activations) -> Outputs:
         """Return the head's raw outputs for `(B, C, H, W)` images, uint8 0…255 or float 0…1, or for sequences of them.
 
-        From what `prefix` gave for the images they are the same, to the last bit in eval mode.
+        From what `prefix` gave for the images they are the same, to the last bit in eval mode. For one large image
+        that is seen through windows they are maps of the whole image, `(1, K, H, W)`.
         """
+        if isinstance(images, Windows):
+            return images.grid.stitched(self(some) for some in torch.split(images.tiles, _WINDOWS))
+        if isinstance(images, Activations) and images.grid is not None:
+            size, start = images.grid.window, images.start
+            some = zip(*(torch.split(part, _WINDOWS) for part in images.parts), strict=True)
+            return images.grid.stitched(self(Activations(few, start, size)) for few in some)
         height, width = images.shape[-2:] if isinstance(images, Tensor) else images.image_size
         return self.head(self.features(images), (height, width))  # type: ignore[no-any-return]
 

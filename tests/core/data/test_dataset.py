@@ -321,9 +321,9 @@ def test_batch__all_frames_are_augmented_by_the_same_draw(clips):
     assert not torch.equal(first[0], second[0])
 
 
-def test_frame_by_frame__each_frame_is_as_in_its_sequence(clips):
+def test_row_by_row__each_frame_is_as_in_its_sequence(clips):
     dataset = clips()
-    frames = dataset.frame_by_frame()
+    frames = dataset.row_by_row()
     assert len(frames) == 6
     assert frames.targets == (0, 0, 0, 1, 1, 2)
     for epoch in range(3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +44,7 @@ def write_sample(kind: str, out: Path, *, seed: int, size: int, per_class: int, 
     """Write the sample data set for `kind` into `out` in one step, and return the number of images.
 
     Args:
-        kind: The name of a task, or the word for what it takes.
+        kind: The name of a task, its verb, or the word for what it takes.
         out: A folder that does not exist or is empty; its parents are made.
         seed: Another seed gives other images.
         size: Side of the images in pixels.
@@ -56,15 +57,8 @@ def write_sample(kind: str, out: Path, *, seed: int, size: int, per_class: int, 
         UserError: When it cannot be written.
     """
     from graft.atomic import temporary_beside
-    from graft.data.generate import WRITERS
 
-    tasks = plugins.specs(TaskSpec)
-    takes = tasks[kind].takes if kind in tasks else kind
-    if takes not in WRITERS:
-        known = [*WRITERS, *(name for name, task in tasks.items() if task.takes in WRITERS)]
-        hint = did_you_mean(kind, known)
-        what = f"no sample data for the task '{kind}'" if kind in tasks else f"no task or kind of sample data '{kind}'"
-        raise PluginError(what + (f": {hint}" if hint else ""), fix=f"one of {', '.join(known)}")
+    write = _writer(kind, plugins)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         what = "is not empty" if out.is_dir() else "is a file"
         raise DataError(f"{out} {what}", fix="name a folder that does not exist yet")
@@ -72,7 +66,7 @@ def write_sample(kind: str, out: Path, *, seed: int, size: int, per_class: int, 
     temporary = temporary_beside(out.absolute())
     try:
         temporary.mkdir(parents=True)
-        number = WRITERS[takes](temporary, seed=seed, size=size, per_class=per_class)
+        number = write(temporary, seed=seed, size=size, per_class=per_class)
         if out.exists():
             out.rmdir()
         temporary.rename(out)
@@ -84,3 +78,24 @@ def write_sample(kind: str, out: Path, *, seed: int, size: int, per_class: int, 
 
             shutil.rmtree(temporary, ignore_errors=True)
     return number
+
+
+def _writer(kind: str, plugins: Plugins) -> Callable[..., int]:
+    """Return what writes the sample data of a kind: core's, or that of a task which brings its own.
+
+    Raises:
+        PluginError: When there is none.
+    """
+    from graft.data.generate import WRITERS
+
+    tasks = plugins.specs(TaskSpec)
+    with_samples = {name: task for name, task in tasks.items() if task.sample or task.takes in WRITERS}
+    for name, task in with_samples.items():
+        if kind in (name, task.verb, task.takes):
+            return plugins.sample(task) if task.sample else WRITERS[task.takes]
+    if kind in WRITERS:
+        return WRITERS[kind]
+    known = list(dict.fromkeys([*WRITERS, *(task.takes for task in with_samples.values()), *with_samples]))
+    hint = did_you_mean(kind, known)
+    what = f"no sample data for the task '{kind}'" if kind in tasks else f"no task or kind of sample data '{kind}'"
+    raise PluginError(what + (f": {hint}" if hint else ""), fix=f"one of {', '.join(known)}")

@@ -14,7 +14,8 @@ from graft.cli.labelled import labelling_task
 from graft.cli.session import JsonFlag, QuietFlag, emit, refine
 from graft.console import Console
 from graft.data.samples import LABELS
-from graft.plugins import TaskSpec
+from graft.errors import PluginError, did_you_mean
+from graft.plugins import Plugins, TaskSpec
 
 if TYPE_CHECKING:
     from graft.runs.folder import Run
@@ -39,8 +40,11 @@ SOURCE: Mapping[str, Any] = {**RECIPE, "train.epochs": 10, "train.batch": 32, "e
 """The training on the source part that transfer begins with."""
 
 
-@app.callback(invoke_without_command=True)
+@app.command()
 def demo(
+    verb: Annotated[
+        str | None, typer.Argument(help="What to learn, as in segment; by default to classify.", show_default=False)
+    ] = None,
     out: Annotated[Path, typer.Option(help="The folder of runs.")] = Path("runs"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the images and of the training.")] = 0,
     as_json: JsonFlag = False,
@@ -53,11 +57,13 @@ def demo(
     began = time.monotonic()
     session = refine(json=as_json, quiet=quiet)
     console, plugins = session.console, session.plugins
-    task = labelling_task(plugins, what="the demo")
-    images = out / f"demo-images-{seed}"
+    task = labelling_task(plugins, what="the demo") if verb is None else _task(plugins, verb)
+    spec = plugins.specs(TaskSpec)[task]
+    images = out / (f"demo-images-{seed}" if spec.takes == LABELS else f"demo-{spec.takes}-{seed}")
     if not (images / "README.txt").is_file():
         console.say("Data", f"drawing labelled images into {images}")
-        write_sample(LABELS, images, seed=seed, size=SIZE, per_class=PER_CLASS, plugins=plugins)
+        size = int(spec.demo.get("backbone.size", SIZE))
+        write_sample(task, images, seed=seed, size=size, per_class=PER_CLASS, plugins=plugins)
 
     stamp = time.strftime("%Y-%m-%d_%H%M%S")
 
@@ -65,18 +71,20 @@ def demo(
         from graft.engine.train import train
         from graft.recipe import load_recipe
 
-        values = {"data.train": str(images / part), **recipe, "backbone.weights": weights, "train.seed": seed}
-        resolved = load_recipe(None, base={"task.kind": task, **values}, plugins=plugins)
+        given = {**recipe, **spec.demo, "backbone.weights": weights, "train.seed": seed}
+        values = {"task.kind": task, "data.train": str(images / part), **given}
+        resolved = load_recipe(None, base=values, plugins=plugins)
         silent = _Background(quiet=console.quiet)
         try:
             return train(resolved, plugins=plugins, out=out, name=f"{stamp}-demo-{step}", console=silent)
         finally:
             console.warnings += silent.warnings
 
-    monitor = plugins.specs(TaskSpec)[task].monitor
+    monitor = spec.monitor
     console.say("Source", "graft:tiny learns the source part, which has many labels")
     source = run("source", "source", "pretrained", SOURCE)
-    console.say("Transfer", f"what it learnt is adapted to the target part, {PER_CLASS} labels of each class")
+    few = f"{PER_CLASS} labels of each class" if spec.takes == LABELS else "which has few labels"
+    console.say("Transfer", f"what it learnt is adapted to the target part, {few}")
     transfer = run("transfer", "target", str(source.bundle / "model.safetensors"), RECIPE)
     console.say("Scratch", "the same network learns the target part from nothing, by the same recipe")
     scratch = run("scratch", "target", "none", RECIPE)
@@ -85,7 +93,7 @@ def demo(
     console.say("Test", f"{monitor.replace('_', ' ')} on target images that no training saw, with 95 % intervals:")
     console.say("", f"transfer {_figure(transfer, monitor)}   from scratch {_figure(scratch, monitor)}")
     console.say("Report", str(transfer.path / "report.html"))
-    console.say("Done", f"in {seconds:.0f} s; now yours: graft {plugins.specs(TaskSpec)[task].verb} train FOLDER")
+    console.say("Done", f"in {seconds:.0f} s; now yours: graft {spec.verb} train FOLDER")
     if session.json:
         emit(
             {
@@ -104,6 +112,22 @@ class _Background(Console):
 
     def say(self, label: str, text: str) -> None:
         self.log.append(f"{label:<8} {text}")
+
+
+def _task(plugins: Plugins, verb: str) -> str:
+    """Return the task with a verb or a name, which must have sample data.
+
+    Raises:
+        PluginError: When there is none.
+    """
+    tasks = {name: spec for name, spec in plugins.specs(TaskSpec).items() if spec.sample or spec.takes == LABELS}
+    found = [name for name, spec in tasks.items() if verb in (name, spec.verb)]
+    if not found:
+        verbs = [spec.verb for spec in tasks.values()]
+        hint = did_you_mean(verb, verbs)
+        what = f"there is no demo of '{verb}'"
+        raise PluginError(what + (f": {hint}" if hint else ""), fix=f"one of {', '.join(verbs) or 'none'}")
+    return found[0]
 
 
 def _figure(run: Run, metric: str) -> str:

@@ -6,29 +6,23 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 
-from graft.cli.session import JsonFlag, QuietFlag, Session, emit, plain, refine
-from graft.errors import RunError, UserError
-
-if TYPE_CHECKING:
-    pass
+from graft.cli.session import JsonFlag, QuietFlag, Session, emit, plain, refine, session
+from graft.errors import Problem, RunError, UserError, did_you_mean
 
 RunArgument = Annotated[Path, typer.Argument(help="A run folder or a bundle folder.", show_default=False)]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
 
-class Rows(StrEnum):
-    """How predictions are written."""
-
-    csv = "csv"
-    json = "json"
+ROWS = ("csv", "json")
+"""How predictions are written as one document, whatever the task."""
 
 
 class Exchange(StrEnum):
@@ -87,17 +81,25 @@ def register(app: typer.Typer, task: str) -> None:
                 interval = "" if value.low is None else f"   {value.low:.3f} … {value.high:.3f}"
                 print(f"{metric:<32} {value.value:.3f}{interval}")
 
+    files = _files(task)
+    formats = "csv, json" + "".join(f", {name} ({what}; needs --out)" for name, what in files.items())
+    says = f"{formats}. By default what the name of --output says, else csv."
+    # As a default: an annotation is evaluated where it cannot see the task.
+    format_option: Any = typer.Option(None, "--format", help=says, show_default=False)
+
     @app.command()
     def predict(
         run: RunArgument,
         paths: Annotated[
             list[str], typer.Argument(help="Images, folders of images, or - for a list of paths on stdin.")
         ],
-        rows: Annotated[
-            Rows | None, typer.Option("--format", help="By default what the name of --output says, else csv.")
-        ] = None,
+        kind: str | None = format_option,
         output: Annotated[
             Path | None, typer.Option("--output", "-o", help="A file instead of stdout.", show_default=False)
+        ] = None,
+        out: Annotated[
+            Path | None,
+            typer.Option(help="A folder for files, one per image, in a format of that kind.", show_default=False),
         ] = None,
         batch: Annotated[int, typer.Option(min=1, help="Images per batch.")] = 32,
         device: DeviceOption = "auto",
@@ -107,12 +109,18 @@ def register(app: typer.Typer, task: str) -> None:
         """Predict images; a file that cannot be read becomes a row with an error."""
         session = refine(json=as_json, quiet=quiet)
         check_task(run, task, session)
+        _check_format(kind, files, output=output, out=out)
         from graft.runs.predict import Predictor
 
-        in_json = rows is Rows.json if rows else session.json or (output is not None and output.suffix == ".json")
+        in_json = kind == "json" if kind else session.json or (output is not None and output.suffix == ".json")
         predictor = Predictor.from_path(run, plugins=session.plugins, device=device)
         columns = ("path", *predictor.bundle.task.prediction_columns, "error")
         failed = total = 0
+        if out is not None and kind is not None:
+            from graft.cli._prediction_files import write_files
+
+            write_files(predictor, paths=_listed(paths), kind=kind, out=out, batch=batch, session=session)
+            return
         with _written(output) as stream:
             writer = _json_rows(stream) if in_json else _csv_rows(stream, columns)
             with writer as write:
@@ -153,6 +161,35 @@ def register(app: typer.Typer, task: str) -> None:
         session.console.say("Check", f"onnxruntime and torch differ by {document['max_abs_difference']:.1e} at most")
         if session.json:
             emit(document)
+
+
+def _files(task: str) -> Mapping[str, str]:
+    """Return the formats of files that a task offers, with what they hold."""
+    from graft.plugins import TaskSpec
+
+    spec = session().plugins_or_core.specs(TaskSpec).get(task)
+    return spec.files if spec is not None else {}
+
+
+def _check_format(kind: str | None, files: Mapping[str, str], *, output: Path | None, out: Path | None) -> None:
+    """Raise unless format and place of the predictions fit each other.
+
+    Raises:
+        UserError: With what fits.
+    """
+    problems = []
+    if kind is not None and kind not in (*ROWS, *files):
+        problems.append(Problem("--format", f"there is no '{kind}'", did_you_mean(kind, (*ROWS, *files))))
+    elif kind in files and out is None:
+        problems.append(Problem("--out", f"{kind} is a file per image, and no folder is named for them"))
+    elif kind not in files and out is not None:
+        what = f"for {', '.join(files)}" if files else "not for this task, whose predictions are rows"
+        problems.append(Problem("--out", f"a folder is {what}", None if files else "--output FILE"))
+    if kind in files and output is not None:
+        problems.append(Problem("--output", f"{kind} is a file per image, and goes to the folder --out"))
+    if problems:
+        fix = f"--format {next(iter(files))} --out FOLDER" if files else f"one of {', '.join(ROWS)}"
+        raise UserError("the predictions cannot be written like this", problems=problems, fix=fix)
 
 
 def check_task(path: Path, task: str, session: Session) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from graft.data.samples import SPLITS, BadFile, Catalogue, DuplicateSet, PreparedData, Reader, Sample
 
 if TYPE_CHECKING:
-    from graft.data.augment import Augmentation
+    from graft.data.augmentation import Augmentation
     from graft.data.dataset import Batch, EpochSampler, ImageDataset, make_loader
     from graft.data.decode import BadImage
     from graft.data.geometry import centre_crop, prepare_image, resize
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Augmentation": "augment",
+    "Augmentation": "augmentation",
     "BadImage": "decode",
     "Batch": "dataset",
     "EpochSampler": "dataset",

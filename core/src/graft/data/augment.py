@@ -10,13 +10,16 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graft.data.augmentation import Augmentation
 from graft.data.geometry import cut_centre
 from graft.data.options import AugmentOptions
+from graft.data.spatial import Placement, Places, Spatial
 
 # Before the import: albumentations asks the network for a newer version of itself otherwise.
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
@@ -38,35 +41,11 @@ BASIC: Mapping[str, Any] = {**FLIP, "scale": 0.5, "colour": 0.2}
 STRONG: Mapping[str, Any] = {**FLIP, "scale": 0.2, "rotate": 15.0, "colour": 0.4, "hue": 0.05, "erase": 0.25}
 
 
-class Augmentation(Protocol):
-    """Changes an image at random, and its target alike.
-
-    Two attributes, which it may have, let what it gives be cached: `varies = False` says that the seed makes no
-    difference, and `keeps_targets = True` that a target comes back as it is.
-    """
-
-    def __call__(self, image: NDArray[Any], target: Any, seed: int) -> tuple[NDArray[Any], Any]:
-        """Return an image of exactly the network's input size, and its target; the same for the same `seed`.
-
-        Args:
-            image: `(h, w, C)` as the pixel store gives it, uint8 or float32 0…1; it is not changed.
-            target: The encoded target.
-            seed: In 0 … 2**64 - 1.
-        """
-
-
-def varies(augmentation: Augmentation) -> bool:
-    """Return whether the seed may make a difference."""
-    return bool(getattr(augmentation, "varies", True))
-
-
-def keeps_targets(augmentation: Augmentation) -> bool:
-    """Return whether targets surely come back as they are."""
-    return bool(getattr(augmentation, "keeps_targets", False))
-
-
 class ImageAugmentation:
-    """Crops, mirrors, rotates and recolours images; targets, which say nothing about places, stay as they are.
+    """Crops, mirrors, rotates and recolours images. Targets that say places follow; others stay as they are.
+
+    Boxes are cut off at the border, and those that are hardly in the image any more are dropped; a box that is rotated
+    becomes the smallest one around it. An erased patch changes no target.
 
     Args:
         size: Height and width of the result.
@@ -85,18 +64,29 @@ class ImageAugmentation:
         """Whether the seed makes a difference: not where the centre is cut out and that is all."""
         return bool(self._transforms)
 
+    @property
+    def reach(self) -> float:
+        """How large a region it is given, so that it enlarges as often, and as far, as it makes smaller."""
+        return float(self.values["scale"] ** -0.25)
+
     def __call__(self, image: NDArray[Any], target: Any, seed: int) -> tuple[NDArray[Any], Any]:
-        """Return the augmented image and `target` itself."""
+        """Return the augmented image and the target, which is `target` itself unless it says places."""
         self._random.seed(seed)
         self._state["state"]["state"] = seed
         self._bits.state = self._state
+        places = target.places() if isinstance(target, Spatial) else None
         if not self._crops:
+            whole = image.shape[0], image.shape[1]
             image = cut_centre(image, self.size)
+            places = None if places is None else Placement.cut(whole, self.size)(places)
         # Grey images have no hue; those of more than 8 bits are all grey.
         coloured = image.shape[2] == 3 and image.dtype == np.uint8
         for transform in self._transforms if coloured else self._colourless:
-            image = transform(image=image)["image"]
-        return image, target
+            if places is not None and isinstance(transform, A.DualTransform) and not isinstance(transform, A.Erasing):
+                image, places = _with_places(transform, image, places)
+            else:
+                image = transform(image=image)["image"]
+        return image, target if places is None else target.moved(places)
 
     def _build(self) -> None:
         self._random = random.Random(0)
@@ -139,12 +129,42 @@ def _refined(size: tuple[int, int], preset: Mapping[str, Any], options: AugmentO
     return ImageAugmentation(size, {**preset, **options.model_dump(exclude_none=True)})
 
 
+def _with_places(transform: Any, image: NDArray[Any], places: Places) -> tuple[NDArray[Any], Places]:
+    """Return an image and the places in it after the same draw of a transform that moves pixels."""
+    given: dict[str, Any] = {"image": image}
+    boxes, rows, mask = places.boxes, places.rows, places.mask
+    if mask is not None:
+        # OpenCV knows no masks of truth values.
+        given["mask"] = np.ascontiguousarray(mask.astype(np.uint8) if mask.dtype == bool else mask)
+    if boxes is not None and rows is not None and len(boxes):
+        sides = np.array([*places.size[::-1]] * 2, np.float64)
+        given["bboxes"] = np.column_stack([boxes / sides, np.arange(len(boxes))])
+    changed = transform(**given)
+    image = changed["image"]
+    size = image.shape[0], image.shape[1]
+    if "bboxes" in given:
+        found = changed["bboxes"]
+        boxes = (found[:, :4] * np.array([*size[::-1]] * 2)).astype(np.float32)
+        rows = places.rows[found[:, 4].round().astype(np.int64)]  # type: ignore[index]
+    if mask is not None:
+        mask = changed["mask"].astype(mask.dtype).reshape(*size, *mask.shape[2:])
+    return image, replace(places, size=size, boxes=boxes, rows=rows, mask=mask).clipped()
+
+
 def _transforms(size: tuple[int, int], values: Mapping[str, Any]) -> list[Any]:
     chosen: list[Any] = []
     if values["scale"] < 1:
         square = size[1] / size[0]
         ratio = (square / values["aspect"], square * values["aspect"])
-        chosen.append(A.RandomResizedCrop(size=size, scale=(values["scale"], 1.0), ratio=ratio, p=1))
+        chosen.append(
+            A.RandomResizedCrop(
+                size=size,
+                scale=(values["scale"], 1.0),
+                ratio=ratio,
+                mask_interpolation=cv2.INTER_NEAREST_EXACT,
+                p=1,
+            )
+        )
     if values["rotate"]:
         # After the crop: rotating the larger image costs twice as much.
         chosen.append(A.Rotate(limit=values["rotate"], border_mode=cv2.BORDER_REFLECT_101, p=0.5))

@@ -19,16 +19,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
+from graft.data.augmentation import keeps_targets, reach
 from graft.data.decode import BadImage
 from graft.data.geometry import centre_crop
 from graft.data.repeats import whole_repeats
 from graft.data.samples import Sample
+from graft.data.spatial import Placement, Spatial, placed, restored
 from graft.data.store import PixelStore
+from graft.data.windows import Corner, Region, corners, cut_region, draw_region, tiles
 from graft.errors import DataError
 from graft.sequences import Sequences
+from graft.windows import Grid, Windows
 
 if TYPE_CHECKING:
-    from graft.data.augment import Augmentation
+    from graft.data.augmentation import Augmentation
     from graft.model import Activations
 
 Key = tuple[int, int, int]
@@ -40,15 +44,17 @@ class Batch:
     """Some samples, ready for `graft.model.Model`.
 
     Args:
-        images: `(B, C, H, W)`, uint8 0…255 or float32 0…1; sequences of such images; or what a network's frozen
-            beginning gave for them.
-        targets: What the task's `collate` gave.
+        images: `(B, C, H, W)`, uint8 0…255 or float32 0…1; sequences of such images; one large image through windows;
+            or what a network's frozen beginning gave for them.
+        targets: What the task's `collate` gave, for these images: what says places is in their pixels.
         indices: `(B,)` int64, into the data set's samples.
+        placements: How each file came to be its image, where targets say places and nothing was drawn at random.
     """
 
-    images: Tensor | Sequences | Activations
+    images: Tensor | Sequences | Windows | Activations
     targets: Any
     indices: Tensor
+    placements: tuple[Placement, ...] | None = None
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -66,17 +72,26 @@ class Batch:
         """Return the batch in page-locked memory, from which a GPU copies while it calculates."""
         return self._mapped(lambda some: some.pin_memory())
 
+    def restored(self, predictions: Sequence[Any]) -> list[Any]:
+        """Return predictions for these images in the pixels of their files, where they say places."""
+        if self.placements is None:
+            return list(predictions)
+        return [restored(one, placement) for one, placement in zip(predictions, self.placements, strict=True)]
+
     def __len__(self) -> int:
         return len(self.indices)
 
     def _mapped(self, function: Callable[[Any], Any]) -> Batch:
-        return Batch(function(self.images), _mapped(self.targets, function), function(self.indices))
+        images, targets = function(self.images), _mapped(self.targets, function)
+        return Batch(images, targets, function(self.indices), self.placements)
 
 
 class ImageDataset(Dataset[Batch]):
     """Labelled images of one split, or sequences of images.
 
-    All frames of a sequence are augmented by the same draw: what moves in it still moves as it did.
+    All frames of a sequence are augmented by the same draw: what moves in it still moves as it did. Where images are
+    seen through windows, an augmentation gets a region of an image, drawn anew each time, and without one an item is
+    one whole image, in all its windows. Targets that say places are placed as their images are.
 
     Args:
         samples: The split's samples.
@@ -106,36 +121,96 @@ class ImageDataset(Dataset[Batch]):
         self.augmentation = augmentation
         self.seed = seed
         self.sequences = any(sample.frames for sample in self.samples)
+        self.in_windows = store.preprocess.resize == "windows"
 
     def __len__(self) -> int:
         return len(self.samples)
 
+    @property
+    def whole(self) -> bool:
+        """Whether an item is a whole image in several windows."""
+        return self.in_windows and self.augmentation is None
+
     def item(self, key: Key) -> tuple[list[NDArray[Any]], Any]:
-        """Return the image `(H, W, C)` of a sample in an epoch, or its frames, and its encoded target.
+        """Return the image `(H, W, C)` of a sample in an epoch, its frames or its windows, and its encoded target.
 
         Raises:
             DataError: When a file, which was read when the run started, cannot be read any more.
         """
         _, index, _ = key
+        if self.whole:
+            image = self._image(self.samples[index].path)
+            return tiles(image, self.store.preprocess)[0], self.targets[index]
         items = [self._view(path, key) for path in self.samples[index].files]
         return [image for image, _ in items], items[0][1]
 
-    def _view(self, path: Path, key: Key) -> tuple[NDArray[Any], Any]:
+    def target(self, key: Key) -> Any:
+        """Return a sample's target alone, as `item` gives it.
+
+        Raises:
+            DataError: When a file that it takes cannot be read any more.
+        """
+        _, index, _ = key
+        target = self.targets[index]
+        if self.augmentation is None:
+            return target if self.whole else self._placed(target, index)
+        if keeps_targets(self.augmentation) and not isinstance(target, Spatial):
+            return target
+        return self.item(key)[1]
+
+    def placement(self, index: int) -> Placement:
+        """Return how a sample's file becomes its image where nothing is drawn at random."""
+        return Placement.prepared(self.store.size(self.samples[index].path), self.store.preprocess)
+
+    def grid(self, index: int) -> Grid:
+        """Return where the windows of a sample's image lie."""
+        preprocess = self.store.preprocess
+        size = self.store.size(self.samples[index].path)
+        return Grid(corners(size, preprocess), preprocess.size, size, preprocess.overlap)
+
+    def region(self, key: Key) -> Region | None:
+        """Return the part of the image that the augmentation gets in an epoch; None for all of it."""
         epoch, index, repetition = key
+        if not self.in_windows or self.augmentation is None:
+            return None
+        sample = self.samples[index]
+        wanted = tuple(round(side * reach(self.augmentation)) for side in self.store.preprocess.size)
+        seed = draw_seed(self.seed, epoch, sample.id, repetition)
+        return draw_region(self.store.size(sample.path), (wanted[0], wanted[1]), seed)
+
+    def _image(self, path: Path) -> NDArray[Any]:
         try:
-            image = self.store.load(path)
+            return self.store.load(path)
         except BadImage as error:
             raise DataError(
                 f"{path} could be read when the run started, and now it cannot: {error}",
                 fix="bring the file back and resume the run",
             ) from error
-        if self.augmentation is None:
-            return centre_crop(image, self.store.preprocess), self.targets[index]
-        seed = draw_seed(self.seed, epoch, self.samples[index].id, repetition)
-        return self.augmentation(image, self.targets[index], seed)
 
-    def frame_by_frame(self) -> ImageDataset:
-        """Return the frames of all sequences, in order, as images: each as it is in its sequence, by the same draw."""
+    def _view(self, path: Path, key: Key) -> tuple[NDArray[Any], Any]:
+        epoch, index, repetition = key
+        image, target = self._image(path), self.targets[index]
+        if self.augmentation is None:
+            return centre_crop(image, self.store.preprocess), self._placed(target, index)
+        region = self.region(key)
+        if region is not None:
+            image = cut_region(image, region)
+        if isinstance(target, Spatial):
+            target = placed(target, Placement.stored(self.store.size(path), self.store.preprocess))
+            target = target if region is None else _cut_target(target, region)
+        seed = draw_seed(self.seed, epoch, self.samples[index].id, repetition)
+        return self.augmentation(image, target, seed)
+
+    def _placed(self, target: Any, index: int) -> Any:
+        return placed(target, self.placement(index)) if isinstance(target, Spatial) else target
+
+    def row_by_row(self) -> ImageDataset:
+        """Return the frames of all sequences, or the windows of all images, in order, as images.
+
+        Each is as it is in its sequence, by the same draw, or in its image.
+        """
+        if self.whole:
+            return _OneWindow(self)
         frames = [
             (replace(sample, path=path, frames=()), target)
             for sample, target in zip(self.samples, self.targets, strict=True)
@@ -151,17 +226,33 @@ class ImageDataset(Dataset[Batch]):
         )
 
     def batch(self, keys: Sequence[Key]) -> Batch:
-        """Return the samples of `keys` as a batch, in their order.
+        """Return the samples of `keys` as a batch, in their order; whole images in windows come one at a time.
 
         Raises:
             DataError: When a file cannot be read any more.
         """
         items = [self.item(key) for key in keys]
-        images = stack_images([image for images, _ in items for image in images])
+        stacked = stack_images([image for images, _ in items for image in images])
+        images: Tensor | Sequences | Windows = stacked
+        if self.sequences:
+            images = Sequences(stacked, tuple(len(images) for images, _ in items))
+        if self.whole:
+            ((_, index, _),) = keys
+            images = Windows(stacked, self.grid(index))
+        return self.assembled(keys, images, [target for _, target in items])
+
+    def assembled(self, keys: Sequence[Key], images: Any, targets: Sequence[Any] | None = None) -> Batch:
+        """Return a batch of `images` that are those of `keys`; their targets are fetched unless they are given."""
+        if targets is None:
+            targets = [self.target(key) for key in keys]
+        indices = [index for _, index, _ in keys]
+        still = self.augmentation is None and not self.in_windows
+        says = still and any(isinstance(self.targets[index], Spatial) for index in indices)
         return Batch(
-            images=Sequences(images, tuple(len(images) for images, _ in items)) if self.sequences else images,
-            targets=self.task_collate([target for _, target in items]),
-            indices=torch.tensor([index for _, index, _ in keys], dtype=torch.int64),
+            images=images,
+            targets=self.task_collate(targets),
+            indices=torch.tensor(indices, dtype=torch.int64),
+            placements=tuple(map(self.placement, indices)) if says else None,
         )
 
     def __getitem__(self, key: Key) -> Batch:
@@ -174,6 +265,36 @@ class ImageDataset(Dataset[Batch]):
             return self.batch(keys)
         except DataError as error:
             return error
+
+
+class _OneWindow(ImageDataset):
+    """The windows of whole images, each as an image; their targets are nothing."""
+
+    def __init__(self, images: ImageDataset) -> None:
+        grids = [images.grid(index).corners for index in range(len(images))]
+        self.corners: list[Corner] = [corner for own in grids for corner in own]
+        samples = [sample for sample, own in zip(images.samples, grids, strict=True) for _ in own]
+        nothing: list[Any] = [None] * len(samples)
+        super().__init__(samples, nothing, store=images.store, task_collate=tuple)
+
+    @property
+    def whole(self) -> bool:
+        return False
+
+    def region(self, key: Key) -> Region:
+        return *self.corners[key[1]], *self.store.preprocess.size
+
+    def item(self, key: Key) -> tuple[list[NDArray[Any]], Any]:
+        return [cut_region(self._image(self.samples[key[1]].path), self.region(key))], None
+
+
+def _cut_target(target: Spatial, region: Region) -> Any:
+    """Return a target for a region of its image; a mask is continued as the image is."""
+    top, left, height, width = region
+    places = target.places()
+    cut = Placement(places.size, (height, width), offset=(-float(top), -float(left)))
+    mask = None if places.mask is None else cut_region(places.mask, region)
+    return target.moved(replace(cut(replace(places, mask=None)), mask=mask))
 
 
 class EpochSampler(Sampler[Key]):

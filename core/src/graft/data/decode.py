@@ -121,6 +121,28 @@ def decode(source: Path | BinaryIO, *, channels: int = 3, max_pixels: int = MAX_
             raise _refusal(error) from error
 
 
+def size_of(path: Path) -> tuple[int, int]:
+    """Return the (H, W) of the image that `decode` gives for a file; only its header is read.
+
+    Raises:
+        BadImage: When the header cannot be read.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BadImage("unreadable", "not a regular file")
+        with path.open("rb") as stream, _open(stream) as image:
+            width, height = image.size
+            try:
+                turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+            except _REFUSALS:
+                turned = False
+    except FileNotFoundError as error:
+        raise BadImage("missing", "no such file") from error
+    except OSError as error:
+        raise BadImage("unreadable", error.strerror or str(error)) from error
+    return (width, height) if turned else (height, width)
+
+
 def read_file(path: Path) -> bytes:
     """Return the bytes of a regular file.
 

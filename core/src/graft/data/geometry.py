@@ -22,37 +22,65 @@ _LONGEST = 8
 def resize(image: NDArray[Any], preprocess: Preprocess) -> NDArray[Any]:
     """Return `(h, w, C)` resized as `preprocess` says: what the pixel store keeps and augmentations start from.
 
-    `shorter` gives the smallest size that covers `size / crop` and keeps the aspect ratio; `squash` gives `size`.
-    Antialiased when shrinking. The dtype stays: uint8, or float32 in 0…1.
+    `shorter` gives the smallest size that covers `size / crop` and keeps the aspect ratio; `squash` gives `size`, and
+    so does `pad`, which keeps the aspect ratio and fills the rest with the mean colour; `windows` gives the image
+    itself. Antialiased when shrinking. The dtype stays: uint8, or float32 in 0…1.
     """
-    height, width = preprocess.size
-    if preprocess.resize == "shorter":
-        height, width = math.floor(height / preprocess.crop), math.floor(width / preprocess.crop)
-        h, w = image.shape[:2]
-        image = cut_centre(image, (_LONGEST * w * height // width, _LONGEST * h * width // height))
-        h, w = image.shape[:2]
-        if h * width <= w * height:
-            width = height * w // h
-        else:
-            height = width * h // w
-    if image.shape[:2] == (height, width):
-        return image
-    return _scaled(image, (height, width), _FILTERS[preprocess.interpolation])
+    cut, (height, width) = resized_shape((image.shape[0], image.shape[1]), preprocess)
+    image = cut_centre(image, cut)
+    if image.shape[:2] != (height, width):
+        image = _scaled(image, (height, width), _FILTERS[preprocess.interpolation])
+    return _padded(image, preprocess) if preprocess.resize == "pad" else image
+
+
+def resized_shape(source: tuple[int, int], preprocess: Preprocess) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the (H, W) of the centre of an image of `source` that is resized, and the (H, W) that it is resized to."""
+    (height, width), (h, w) = preprocess.size, source
+    if preprocess.resize == "windows":
+        return source, source
+    if preprocess.resize == "squash":
+        return source, (height, width)
+    if preprocess.resize == "pad":
+        scale = min(height / h, width / w)
+        return source, (max(1, min(height, round(h * scale))), max(1, min(width, round(w * scale))))
+    height, width = math.floor(height / preprocess.crop), math.floor(width / preprocess.crop)
+    h, w = min(h, max(1, _LONGEST * w * height // width)), min(w, max(1, _LONGEST * h * width // height))
+    if h * width <= w * height:
+        return (h, w), (height, height * w // h)
+    return (h, w), (width * h // w, width)
 
 
 def centre_crop(image: NDArray[Any], preprocess: Preprocess) -> NDArray[Any]:
-    """Return the centre of a resized image, exactly `preprocess.size`: evaluation's and prediction's input."""
+    """Return evaluation's and prediction's input from a resized image: its centre, exactly `preprocess.size`.
+
+    With `windows` it is the image as it is; `graft.data.windows` cuts it.
+    """
+    if preprocess.resize == "windows":
+        return image
     return cut_centre(image, preprocess.size)
 
 
 def prepare_image(source: Path | BinaryIO, preprocess: Preprocess, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
     """Return a file as the network's input before normalisation, `(H, W, C)` uint8 or float32 0…1.
 
+    With `windows` it is the whole image, at its own resolution.
+
+    Raises:
+        BadImage: When the file cannot be read as an image.
+    """
+    return prepare_sized(source, preprocess, max_pixels=max_pixels)[0]
+
+
+def prepare_sized(
+    source: Path | BinaryIO, preprocess: Preprocess, *, max_pixels: int = MAX_PIXELS
+) -> tuple[NDArray[Any], tuple[int, int]]:
+    """Return a file as `prepare_image` does, and the (H, W) that the file itself has.
+
     Raises:
         BadImage: When the file cannot be read as an image.
     """
     image = decode(source, channels=preprocess.channels, max_pixels=max_pixels)
-    return centre_crop(resize(image, preprocess), preprocess)
+    return centre_crop(resize(image, preprocess), preprocess), (image.shape[0], image.shape[1])
 
 
 def cut_centre(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
@@ -60,6 +88,15 @@ def cut_centre(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     height, width = (min(have, max(1, wanted)) for have, wanted in zip(image.shape[:2], size, strict=True))
     top, left = round((image.shape[0] - height) / 2), round((image.shape[1] - width) / 2)
     return image[top : top + height, left : left + width]
+
+
+def _padded(image: NDArray[Any], preprocess: Preprocess) -> NDArray[Any]:
+    mean = np.array(preprocess.mean[:: -1 if preprocess.channel_order == "bgr" else 1])
+    colour = np.round(mean * 255).astype(np.uint8) if image.dtype == np.uint8 else mean.astype(np.float32)
+    padded = np.empty((*preprocess.size, image.shape[2]), image.dtype)
+    padded[:] = colour
+    padded[: image.shape[0], : image.shape[1]] = image
+    return padded
 
 
 def _scaled(image: NDArray[Any], size: tuple[int, int], method: Image.Resampling) -> NDArray[Any]:

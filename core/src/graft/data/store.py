@@ -41,6 +41,7 @@ class PixelStore:
         self._room = cache_mb * 2**20
         self._capacity = self._room
         self._images: dict[Path, NDArray[Any]] = {}
+        self._sizes: dict[Path, tuple[int, int]] = {}
         self._lock = threading.Lock()
 
     def load(self, path: Path) -> NDArray[Any]:
@@ -52,15 +53,25 @@ class PixelStore:
         known = self._images.get(path)
         if known is not None:
             return known
-        image = np.ascontiguousarray(
-            resize(decode(path, channels=self.preprocess.channels, max_pixels=self.max_pixels), self.preprocess)
-        )
+        whole = decode(path, channels=self.preprocess.channels, max_pixels=self.max_pixels)
+        self._sizes[path] = whole.shape[0], whole.shape[1]
+        image = np.ascontiguousarray(resize(whole, self.preprocess))
         image.setflags(write=False)
         with self._lock:
             if path not in self._images and image.nbytes <= self._room:
                 self._images[path] = image
                 self._room -= image.nbytes
         return image
+
+    def size(self, path: Path) -> tuple[int, int]:
+        """Return the (H, W) of the image in `path` as the file has it; known from the first time that it was loaded.
+
+        Raises:
+            BadImage: When the file cannot be read as an image.
+        """
+        if path not in self._sizes:
+            self.load(path)
+        return self._sizes[path]
 
     def __len__(self) -> int:
         """Return how many images are in memory."""

@@ -212,7 +212,7 @@ class Learner(lightning.LightningModule):
         self._tally.add_validation(
             total(model.head.loss(outputs, batch.targets)),
             len(batch),
-            model.head.decode(outputs, [batch.image_size] * len(batch)),
+            batch.restored(model.head.decode(outputs, [batch.image_size] * len(batch))),
         )
 
     def on_train_epoch_end(self) -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from graft.backbones.load import LoadedBackbone, build_backbone
 from graft.console import Console
-from graft.data.augment import keeps_targets
 from graft.data.dataset import EpochSampler, ImageDataset
 from graft.data.prepare import prepare, read
 from graft.data.samples import PreparedData, Sample
@@ -126,12 +126,13 @@ class Experiment:
     def train_loader(self, prefixing: Prefixing | None = None) -> tuple[PrefixLoader, EpochSampler | ShardedSampler]:
         """Return the augmented, shuffled training data, and the sampler that is told the epoch.
 
-        A frozen beginning is not calculated ahead where images are cut and pasted, or where targets change with them.
+        A frozen beginning is not calculated ahead where images are cut and pasted. Where images are seen through
+        windows, each comes as often as windows of the input's size would cover it.
         """
         seed = self.recipe.train.seed
         preset = self.plugins.target(self.resolved.augment)
         augmentation = preset(size=self.store.preprocess.size, options=self.resolved.augment_options)
-        if self.recipe.strategy.regularise.cutmix or not keeps_targets(augmentation):
+        if self.recipe.strategy.regularise.cutmix:
             prefixing = None
         dataset = ImageDataset(
             self.samples("train"),
@@ -142,6 +143,9 @@ class Experiment:
             seed=seed,
         )
         repeats = expected_repeats(self.strata(), self.recipe.strategy.regularise.sampling)
+        if dataset.in_windows:
+            views = np.array([self._views(sample) for sample in dataset.samples])
+            repeats = views if repeats is None else views * repeats
         sampler = EpochSampler(len(dataset), seed=seed, shuffle=True, repeats=repeats)
         # A last batch of few samples would weigh as much as a whole one; one sample alone has no batch statistics.
         drop_last = len(sampler) >= self.batch * self.shard.count
@@ -149,6 +153,11 @@ class Experiment:
             return self._loader(dataset, sampler, prefixing, drop_last=drop_last), sampler
         share = ShardedSampler(sampler, self.shard, batch=self.batch if drop_last else None)
         return self._loader(dataset, share, prefixing, drop_last=drop_last), share
+
+    def _views(self, sample: Sample) -> float:
+        """Return how many windows of the input's size make up a sample's image, at least 1."""
+        (height, width), (h, w) = self.store.preprocess.size, self.store.size(sample.path)
+        return max(1.0, h * w / (height * width))
 
     def loader(self, split: str, *, shared: bool = False, prefixing: Prefixing | None = None) -> PrefixLoader:
         """Return a split's data in order, as evaluation and prediction see it; or, `shared`, this process's share."""
@@ -206,6 +215,7 @@ def set_up(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> E
     depth = recipe.strategy.regularise.stochastic_depth
     loaded = build_backbone(recipe.backbone, plugins=plugins, stochastic_depth=depth)
     backbone = loaded.backbone
+    backbone.preprocess = backbone.preprocess.framed(resolved.task.framing)
     seed_all(derive(recipe.train.seed, "head"))
     head = plugins.target(resolved.head)(
         info=backbone.info, classes=catalogue.classes, options=resolved.head_options, task=task

@@ -6,7 +6,8 @@ alone. What is missing is calculated in full batches, in the order in which it i
 outputs may depend on how many images are calculated with it, so that number must not depend on what is cached.
 
 Of sequences the rows are their frames: as many frames are calculated together as samples are in a batch, however long
-the sequences are, and a frame that several of them share is calculated once.
+the sequences are, and a frame that several of them share is calculated once. Of whole images that are seen through
+windows the rows are the windows.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from graft.data.augment import varies
+from graft.data.augmentation import varies
 from graft.data.dataset import Batch, ImageDataset, Key, draw_seed, make_loader
 from graft.features.fingerprint import key_of, space_of
 from graft.features.store import Row, RowStore
@@ -73,7 +74,7 @@ class PrefixLoader:
     Args:
         dataset: The split's images.
         sampler: Gives the keys of an epoch.
-        batch: Samples per batch.
+        batch: Samples per batch; of whole images in windows, which come one at a time, windows calculated together.
         drop_last: Whether a last batch that is not full is left out.
         workers: Processes that load images.
         pin_memory: Whether images lie in page-locked memory, for a GPU.
@@ -95,25 +96,27 @@ class PrefixLoader:
     ) -> None:
         self.dataset = dataset
         self._order = sampler
-        self.batch = batch
+        self.batch = 1 if dataset.whole else batch
         self.drop_last = drop_last
         self.augmentation = augmentation
         self.prefixing = prefixing
         self.depth = 0
         self._store: RowStore | None = None
         self._wanted = _Wanted()
-        in_batch = max(1, min(batch, len(sampler)))
+        in_batch = max(1, min(self.batch, len(sampler)))
         self._images = make_loader(
             dataset, self._wanted, batch=in_batch, workers=workers, drop_last=False, pin_memory=pin_memory
         )
         self._full, self._rows, self._single = in_batch, dataset, self._images
-        if dataset.sequences:
-            self._rows = dataset.frame_by_frame()
+        self._lengths = [len(sample.files) for sample in dataset.samples]
+        if dataset.whole:
+            self._lengths = [len(dataset.grid(index).corners) for index in range(len(dataset))]
+        if dataset.sequences or dataset.whole:
+            self._rows = dataset.row_by_row()
             self._full = max(1, min(batch, len(self._rows)))
             self._single = make_loader(
                 self._rows, self._wanted, batch=self._full, workers=workers, drop_last=False, pin_memory=pin_memory
             )
-        self._lengths = [len(sample.files) for sample in dataset.samples]
         self._first = [0, *accumulate(self._lengths)]
 
     def __len__(self) -> int:
@@ -195,14 +198,17 @@ class PrefixLoader:
 
     def _assembled(self, keys: Sequence[Key], rows: Sequence[Row]) -> Batch:
         parts = tuple(torch.stack(part) for part in zip(*rows, strict=True))
+        dataset = self.dataset
         indices = [index for _, index, _ in keys]
-        lengths = tuple(self._lengths[index] for index in indices) if self.dataset.sequences else None
-        size = self.dataset.store.preprocess.size
-        return Batch(
-            images=Activations(parts, start=self.depth, image_size=size, lengths=lengths),
-            targets=self.dataset.task_collate([self.dataset.targets[index] for index in indices]),
-            indices=torch.tensor(indices, dtype=torch.int64),
+        grid = dataset.grid(indices[0]) if dataset.whole else None
+        images = Activations(
+            parts,
+            start=self.depth,
+            image_size=dataset.store.preprocess.size if grid is None else grid.size,
+            lengths=tuple(self._lengths[index] for index in indices) if dataset.sequences else None,
+            grid=grid,
         )
+        return dataset.assembled(keys, images)
 
     def _row_keys(self, key: Key) -> list[Key]:
         """Return the keys of a sample's rows, into the data set of single images."""
@@ -213,6 +219,9 @@ class PrefixLoader:
         view, row, again = key
         sample, augmentation = self._rows.samples[row], self._rows.augmentation
         words = self.augmentation
+        region = self._rows.region(key)
+        if region is not None:
+            words = f"{words} {'+'.join(map(str, region))}"
         if augmentation is not None and varies(augmentation):
             words = f"{words} {draw_seed(self.dataset.seed, view, sample.id, again)}"
         return key_of(prefixing.digests[sample.path], words)

@@ -11,6 +11,7 @@ from graft.plugins.descriptors import HOOKS, Contribution, Descriptor
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _RESOURCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[\w./-]+")
+_SUFFIX = re.compile(r"[a-z0-9]+")
 _NAMES = {"tasks", "metrics"}
 _WORDS = {"verb", "takes", "head", "augment", "monitor", "gives"}
 
@@ -64,6 +65,14 @@ def _faults(spec: Contribution) -> Iterator[str]:
             yield f"`index` is {value!r}: write 'package:file'"
         elif name == "needs" and value not in ("embedding", "pyramid"):
             yield f"`needs` is {value!r}: write 'embedding' or 'pyramid'"
+        elif name == "framing" and value not in ("crop", "pad", "windows"):
+            yield f"`framing` is {value!r}: write 'crop', 'pad' or 'windows'"
+        elif name == "files" and not (isinstance(value, Mapping) and all(_fits(_SUFFIX, kind) for kind in value)):
+            yield f"`files` is {value!r}: map file suffixes, as in 'png', to what a file holds"
+        elif name == "sample" and value is not None and not _fits(_TARGET, value):
+            yield f"`sample` is {value!r}: write 'package.module:function'"
+        elif name == "demo" and not isinstance(value, Mapping):
+            yield "`demo` must be a mapping"
         elif name == "fitted" and not isinstance(value, bool):
             yield f"`fitted` is {value!r}: write True or False"
 

@@ -48,6 +48,16 @@ class TaskSpec(Descriptor):
         monitor: The value on the validation split that picks the best epoch; larger is better.
         mixes: Which of `mixup` and `cutmix` make sense for it: when two images are mixed, the loss is the sum of the
             losses for either target, each by its share of the image.
+        framing: How a file becomes the network's input. `crop`: as the weights' own preprocessing says. `pad`: the
+            whole image, its longer side resized to the input's, the rest filled. `windows`: at its own resolution;
+            training cuts crops of the input's size, evaluation and prediction slide windows of that size over it,
+            and blend what the head gives for them: each of its outputs must be a map `(B, K, H, W)` of its input.
+        files: File formats for `predict --format NAME --out FOLDER`, each with what a file holds, in a few words;
+            `Task.write` writes them. The name is the files' suffix.
+        sample: `package.module:function` that writes the sample data of what it takes, where core has none, called as
+            `function(folder, seed=, size=, per_class=)`: into the folders `source` and `target`, each with train, val
+            and test, and a `README.txt`. Returns the number of images.
+        demo: What `graft demo VERB` sets in its recipes, by dotted keys, over what it sets for every task.
     """
 
     kind: ClassVar[str] = "task"
@@ -59,6 +69,10 @@ class TaskSpec(Descriptor):
     metrics: tuple[str, ...]
     monitor: str
     mixes: tuple[str, ...] = ()
+    framing: Literal["crop", "pad", "windows"] = "crop"
+    files: Mapping[str, str] = field(default_factory=dict)
+    sample: str | None = None
+    demo: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,11 @@ def graft_tasks() -> Iterable[TaskSpec]:  # type: ignore[empty-body]
     Each gets the commands `graft VERB train|evaluate|predict|export` from core. `verb` must differ from every other
     task's verb and from every command's name.
 
+    What a network sees of a file is `framing`: a `crop` as its weights expect it, the whole image `pad`ded, or `windows`
+    that slide over it at its own resolution. With the latter two, targets and predictions say places: see
+    `graft.data.spatial`. `files` are formats of files that `predict` can write with `Task.write`, `sample` names a
+    function that writes sample data for `graft data sample` and `graft demo`, and `demo` what the latter shall set.
+
     Example:
         ```python
         from graft.plugins import TaskSpec, hookimpl

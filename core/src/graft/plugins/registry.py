@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +130,16 @@ class Plugins:
                 message = f"{self._described(spec)} needs the module {module!r}, which is not installed"
                 raise PluginError(message, fix=install)
         return self._imported(spec, spec.target)
+
+    def sample(self, spec: TaskSpec) -> Callable[..., int]:
+        """Import and return the function that writes a task's sample data, which its descriptor must name.
+
+        Raises:
+            PluginError: When its code cannot be imported.
+        """
+        if spec.sample is None:
+            raise ValueError(f"the task {spec.name} names no sample data")
+        return cast("Callable[..., int]", self._imported(spec, spec.sample))
 
     def options(self, spec: Descriptor) -> type[BaseModel]:
         """Return the model that checks the options of `spec`: its own, or one that allows none.

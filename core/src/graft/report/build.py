@@ -146,6 +146,7 @@ def _worst(task: Task, outcome: Outcome | None, on: str) -> Block:
             Picture(
                 path=outcome.samples[index].path,
                 caption=task.caption(outcome.predictions[index], outcome.targets[index]),
+                pixels=task.draw(outcome.samples[index].path, outcome.predictions[index], outcome.targets[index]),
             )
             for index in order
         ]

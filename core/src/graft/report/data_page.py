@@ -68,7 +68,10 @@ def _examples(prepared: PreparedData, task: Task) -> Section | None:
         first.setdefault(strata[index], prepared.catalogue.samples[index])
     if not first:
         return None
-    pictures = [Picture(path=sample.path, caption=word) for word, sample in sorted(first.items())[:_EXAMPLES]]
+    pictures = [
+        Picture(path=sample.path, caption=word, pixels=task.draw(sample.path, None, task.encode(sample)))
+        for word, sample in sorted(first.items())[:_EXAMPLES]
+    ]
     more = f" Of {len(first)}, the first {_EXAMPLES} are shown." if len(first) > _EXAMPLES else ""
     return Section(
         title="One training image of each class",

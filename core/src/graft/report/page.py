@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from graft.report.figures import picture
 from graft.report.sections import Figure, Gallery, Section, Table
 from graft.report.text import plain
-from graft.report.thumbnails import thumbnail
+from graft.report.thumbnails import small, thumbnail
 from graft.report.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -129,7 +129,11 @@ def _part(part: Part, names: Sequence[str], budget: _Budget) -> dict[str, Any]:
         shown = list(part.pictures)[: budget.take(len(part.pictures))]
         labels = names or [one.path.name for one in shown]
         pictures = [
-            {"source": thumbnail(one.path), "caption": one.caption, "name": name}
+            {
+                "source": thumbnail(one.path) if one.pixels is None else small(one.pixels),
+                "caption": one.caption,
+                "name": name,
+            }
             for one, name in zip(shown, labels, strict=False)
         ]
         return {"kind": "gallery", "pictures": pictures, "left_out": len(part.pictures) - len(shown)}

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure as MatplotlibFigure
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +31,17 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A thumbnail of an image file, with a caption."""
+    """A thumbnail of an image file, or of what was drawn of it, with a caption.
+
+    Args:
+        path: The file.
+        caption: A line below it.
+        pixels: `(H, W, 3)` uint8, made small and shown in place of the file.
+    """
 
     path: Path
     caption: str
+    pixels: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

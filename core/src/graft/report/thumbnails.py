@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from graft.data.decode import BadImage, decode
@@ -23,6 +24,11 @@ def thumbnail(path: Path) -> str | None:
         return None
     if pixels.dtype != np.uint8:
         pixels = np.round(pixels * 255).astype(np.uint8)
+    return small(pixels)
+
+
+def small(pixels: NDArray[np.uint8]) -> str:
+    """Return `(H, W, 3)` pixels as such a URI."""
     picture = Image.fromarray(pixels)
     picture.thumbnail((_SIDE, _SIDE))
     buffer = io.BytesIO()

@@ -117,6 +117,9 @@ def _metadata(bundle: Bundle) -> dict[str, str]:
     geometry = {
         "shorter": "resize the shorter side to floor(size / crop), keeping the aspect ratio, then cut out the centre",
         "squash": "resize to size, giving up the aspect ratio",
+        "pad": "resize to fit into size, keeping the aspect ratio, and fill the rest, right or below, with mean",
+        "windows": f"at its own resolution, in windows of size that have {preprocess.overlap:g} of it in common with "
+        "the next; smaller images continued by reflection; blend what overlaps, less next to a window's border",
     }[preprocess.resize]
     return {
         "classes": json.dumps(list(bundle.classes)),

@@ -52,7 +52,7 @@ def predict_split(
             outputs = model(moved.images)
             for name, term in model.head.loss(outputs, moved.targets).items():
                 sums[name] += float(term) * len(batch)
-            predictions += model.head.decode(outputs, [batch.image_size] * len(batch))
+            predictions += batch.restored(model.head.decode(outputs, [batch.image_size] * len(batch)))
     return predictions, {name: total / len(predictions) for name, total in sums.items()}
 
 

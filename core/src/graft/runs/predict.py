@@ -15,15 +15,18 @@ from numpy.typing import NDArray
 
 from graft.data.dataset import stack_images
 from graft.data.decode import MAX_PIXELS, BadImage
-from graft.data.geometry import prepare_image
+from graft.data.geometry import prepare_sized
 from graft.data.readers import as_text, is_image
 from graft.data.readers.table import TABLES, listed_paths
+from graft.data.spatial import Placement, restored
+from graft.data.windows import tiles
 from graft.errors import UserError
 from graft.runs.bundle import Bundle, load_bundle
 from graft.runs.devices import pick_device
 from graft.runs.sequences import Named, expand_sequences
 from graft.sequences import Sequences
 from graft.tasks.contract import Prediction
+from graft.windows import Grid, Windows
 
 if TYPE_CHECKING:
     from graft.data.samples import Sample
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 
 _READ_AHEAD = 3
 """Batches that are being decoded while one is being predicted."""
+
+_Read = tuple[NDArray[Any], tuple[int, int]]
+"""A file as the network's input, and the (H, W) that it has itself."""
 
 _NAMED = 3
 """Frames of a sequence that cannot be read which are named."""
@@ -126,13 +132,13 @@ class Predictor:
 
     def _predict(self, items: Iterator[Named], batch: int, max_pixels: int) -> Iterator[PredictedFile]:
         pool = ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="decode")
-        pending: deque[tuple[Path, list[Future[NDArray[Any] | str]]]] = deque()
+        pending: deque[tuple[Path, list[Future[_Read | str]]]] = deque()
         preprocess = self.bundle.preprocess
         ahead = 0  # images in `pending`
 
-        def read(file: Path, alone: bool) -> NDArray[Any] | str:
+        def read(file: Path, alone: bool) -> _Read | str:
             try:
-                return prepare_image(file, preprocess, max_pixels=max_pixels)
+                return prepare_sized(file, preprocess, max_pixels=max_pixels)
             except BadImage as error:
                 return str(error) if alone else f"{as_text(file.name)}: {error}"
 
@@ -156,10 +162,11 @@ class Predictor:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _batch(self, items: list[tuple[Path, list[NDArray[Any] | str]]]) -> Iterator[PredictedFile]:
+    def _batch(self, items: list[tuple[Path, list[_Read | str]]]) -> Iterator[PredictedFile]:
         read = [[image for image in images if not isinstance(image, str)] for _, images in items]
         whole = [own for own, (_, images) in zip(read, items, strict=True) if len(own) == len(images)]
-        predictions = iter(self._predicted(whole))
+        predictions = iter(self._predicted([[image for image, _ in own] for own in whole]))
+        sizes = iter([own[0][1] for own in whole])
         for path, images in items:
             name = {"path": as_text(str(path))}
             errors = [image for image in images if isinstance(image, str)]
@@ -167,24 +174,37 @@ class Predictor:
                 error = "; ".join(errors[:_NAMED]) + (f" and {len(errors) - _NAMED} more" * (len(errors) > _NAMED))
                 yield PredictedFile(path=path, error=error, row={**name, "error": error})
             else:
-                prediction = next(predictions)
+                prediction = restored(next(predictions), Placement.prepared(next(sizes), self.bundle.preprocess))
                 row = {**name, **self.bundle.task.as_row(prediction), "error": None}
                 yield PredictedFile(path=path, prediction=prediction, row=row)
 
     def predict_images(self, images: list[NDArray[Any]]) -> list[Prediction]:
-        """Return one prediction per image; the images are `(H, W, C)` as `graft.data.prepare_image` gives them."""
+        """Return one prediction per image; the images are `(H, W, C)` as `graft.data.prepare_image` gives them.
+
+        Places that predictions say are in the pixels of these images.
+        """
         return self._predicted([[image] for image in images])
 
     def _predicted(self, items: list[list[NDArray[Any]]]) -> list[Prediction]:
         """Return one prediction per image or sequence."""
         if not items:
             return []
+        if self.bundle.preprocess.resize == "windows":
+            return [self._in_windows(image) for (image,) in items]
         stacked = stack_images([image for own in items for image in own]).to(self.device)
         lengths = tuple(map(len, items))
         with torch.inference_mode():
             outputs = self._model(Sequences(stacked, lengths) if self._of_sequences(lengths) else stacked)
             height, width = stacked.shape[-2:]
             return self._model.head.decode(outputs, [(height, width)] * len(items))
+
+    def _in_windows(self, image: NDArray[Any]) -> Prediction:
+        preprocess, size = self.bundle.preprocess, (image.shape[0], image.shape[1])
+        seen, corners = tiles(image, preprocess)
+        grid = Grid(corners, preprocess.size, size, preprocess.overlap)
+        with torch.inference_mode():
+            outputs = self._model(Windows(stack_images(seen).to(self.device), grid))
+            return self._model.head.decode(outputs, [size])[0]
 
     def _of_sequences(self, lengths: tuple[int, ...]) -> bool:
         return self.bundle.sequences or any(length > 1 for length in lengths)

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from graft.model import Activations
+from graft.model import Activations, Images
 from graft.sequences import Sequences
+from graft.windows import Windows
 
 
 class Mixed(NamedTuple):
@@ -31,7 +32,7 @@ class Mixed(NamedTuple):
     share: float
 
 
-def mix(images: Tensor | Sequences | Activations, *, mixup: float, cutmix: float) -> Mixed:
+def mix(images: Images | Activations, *, mixup: float, cutmix: float) -> Mixed:
     """Return a batch mixed by mixup (Zhang et al. 2018) or cutmix (Yun et al. 2019); with both, by each half the time.
 
     One share is drawn for the batch, from Beta(mixup, mixup) or Beta(cutmix, cutmix). All draws are from torch's global
@@ -49,6 +50,8 @@ def mix(images: Tensor | Sequences | Activations, *, mixup: float, cutmix: float
     """
     if not (mixup or cutmix):
         raise ValueError("neither mixup nor cutmix")
+    if isinstance(images, Windows):
+        raise ValueError("windows of one image cannot be mixed")
     if isinstance(images, Sequences) or (isinstance(images, Activations) and images.lengths is not None):
         raise ValueError("sequences differ in length and cannot be mixed")
     order = torch.randperm(len(images))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,11 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, outputs: Outputs, image_sizes: Sequence[tuple[int, int]]) -> list[Prediction]:
-        """Return one prediction per image, in numpy; `image_sizes` are the (H, W) of the network inputs."""
+        """Return one prediction per image, in numpy; `image_sizes` are the (H, W) of the network inputs.
+
+        A prediction that says places is a `graft.data.spatial.Spatial`, in the pixels of the network's input, and is
+        then brought into those of its file.
+        """
 
     @abstractmethod
     def exported(self, outputs: Outputs) -> dict[str, Tensor]:
@@ -102,7 +107,11 @@ class Task(ABC):
 
     @abstractmethod
     def encode(self, sample: Sample) -> Any:
-        """Return the sample's target as numbers (numpy)."""
+        """Return the sample's target as numbers (numpy).
+
+        One that says places is a `graft.data.spatial.Spatial`, in the pixels of the sample's file: it then follows its
+        image through preprocessing and augmentation, and is heavy only where it is asked for its places.
+        """
 
     @abstractmethod
     def collate(self, targets: Sequence[Any]) -> Any:
@@ -123,6 +132,24 @@ class Task(ABC):
     @abstractmethod
     def caption(self, prediction: Prediction, target: Any) -> str:
         """Return one line for a picture: what was predicted, how surely, and what is true."""
+
+    def draw(self, path: Path, prediction: Prediction | None, target: Any) -> NDArray[np.uint8] | None:
+        """Return a picture of an image file with what is predicted and what is true drawn into it, or None.
+
+        With None the report shows the file itself. What is returned is `(H, W, 3)`, of any size; where `prediction` is
+        None, what is true is shown alone.
+        """
+        return None
+
+    def write(self, prediction: Prediction, kind: str, path: Path) -> None:
+        """Write a prediction as a file of a kind that the task's descriptor names in `files`.
+
+        Args:
+            prediction: For one image, in the pixels of its file.
+            kind: The format's name, which is also the file's suffix.
+            path: The file to write; its folder is there.
+        """
+        raise NotImplementedError(f"{type(self).__name__} writes no files of the kind {kind!r}")
 
     @abstractmethod
     def baseline(self, targets: Sequence[Any], train_targets: Sequence[Any]) -> list[Prediction]:

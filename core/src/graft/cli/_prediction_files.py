@@ -1,0 +1,82 @@
+"""Predictions as a file for each image, in a format that the task offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from graft.cli.session import Session, emit
+from graft.errors import UserError
+from graft.runs.predict import Predictor, expand
+
+if TYPE_CHECKING:
+    from graft.runs.predict import PredictedFile
+
+
+def write_files(
+    predictor: Predictor, *, paths: Iterable[str], kind: str, out: Path, batch: int, session: Session
+) -> None:
+    """Write `OUT/NAME.KIND` for each image; images of a folder keep their places below it.
+
+    An image that cannot be read has no file, and is warned of by name.
+
+    Raises:
+        UserError: When no path is given, or a file cannot be written.
+        Exit: When no image could be read.
+    """
+    console = session.console
+    written: list[Path] = []
+    failed: list[PredictedFile] = []
+    for name, file in _predicted(predictor, _names(paths, kind), batch):
+        if file.error is not None:
+            failed.append(file)
+            console.warn(f"{file.path}: {file.error}")
+            continue
+        target = out / name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            predictor.bundle.task.write(file.prediction, kind, target)
+        except OSError as error:
+            what = error.strerror or str(error)
+            raise UserError(f"{target} cannot be written: {what}", fix="name another --out") from error
+        written.append(target)
+    if not written and not failed:
+        raise UserError("no path was given", fix="name images or folders, or write one path per line to stdin")
+    console.say("Done", f"{len(written)} {kind} files in {out}")
+    if session.json:
+        errors = [{"path": file.path, "error": file.error} for file in failed]
+        emit({"folder": out, "files": written, "errors": errors, "warnings": console.warnings})
+    if not written:
+        raise typer.Exit(UserError.exit_code)
+
+
+def _names(paths: Iterable[str], kind: str) -> Iterator[tuple[Path, Path]]:
+    """Yield each image and the name of its file below the folder: no two images have the same."""
+    taken: set[Path] = set()
+    for given in map(Path, paths):
+        for image in expand([given]):
+            below = image.relative_to(given) if given.is_dir() and image.is_relative_to(given) else Path(image.name)
+            name = below.with_suffix(f".{kind}")
+            number = 1
+            while name in taken:  # another suffix, or another folder
+                name = below.with_name(f"{below.name}{f'.{number}' if number > 1 else ''}.{kind}")
+                number += 1
+            taken.add(name)
+            yield image, name
+
+
+def _predicted(
+    predictor: Predictor, names: Iterator[tuple[Path, Path]], batch: int
+) -> Iterator[tuple[Path, PredictedFile]]:
+    waiting: list[Path] = []
+
+    def images() -> Iterator[Path]:
+        for image, name in names:
+            waiting.append(name)
+            yield image
+
+    for file in predictor.predict(images(), batch=batch):
+        yield waiting.pop(0), file
