@@ -46,3 +46,38 @@ def write_coco(folder: Path, document: dict[str, Any] | None = None) -> Path:
     file = folder / "annotations.json"
     file.write_text(json.dumps(coco_document() if document is None else document), encoding="utf-8")
     return file
+
+
+def write_shapes(folder: Path, n: int = 8, *, size: int = 64, seed: int = 0, empty: int = 1) -> Path:
+    """Write n images with bright discs and squares on a dark ground, `empty` of them without, as COCO; return the file.
+
+    All of them are in each of the splits, so that what was learnt by heart is measured.
+    """
+    rng = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    images = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(1, n + 1):
+        pixels = rng.integers(0, 60, (size, size, 3), dtype=np.uint8)
+        y, x = np.mgrid[:size, :size]
+        for half in range(0 if number <= empty else 2):
+            side = int(rng.integers(size // 5, size // 3))
+            left, top = (
+                int(rng.integers(half * size // 2, (half + 1) * size // 2 - side + 1)),
+                int(rng.integers(0, size - side)),
+            )
+            kind = int(rng.integers(2))
+            inside = (x >= left) & (x < left + side) & (y >= top) & (y < top + side)
+            if kind == 0:
+                inside &= (x + 0.5 - left - side / 2) ** 2 + (y + 0.5 - top - side / 2) ** 2 <= side**2 / 4
+            pixels[inside] = (230, 200, 60) if kind == 0 else (60, 160, 240)
+            rows.append(
+                {"id": len(rows) + 1, "image_id": number, "category_id": kind + 1, "bbox": [left, top, side, side]}
+            )
+        name = f"{number:02}.png"
+        Image.fromarray(pixels).save(folder / name)
+        images.append({"id": number, "file_name": name, "width": size, "height": size})
+    categories = [{"id": 1, "name": "disc"}, {"id": 2, "name": "square"}]
+    file = folder / "annotations.json"
+    file.write_text(json.dumps({"images": images, "annotations": rows, "categories": categories}), encoding="utf-8")
+    return file

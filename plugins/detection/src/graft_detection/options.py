@@ -1,8 +1,10 @@
-"""Options of the task's readers. Torch-free."""
+"""Options of the task, its heads and its readers. Torch-free."""
 
 from __future__ import annotations
 
-from pydantic import model_validator
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, model_validator
 
 from graft.data.options import CsvOptions
 from graft.recipe.schema import Options
@@ -54,3 +56,67 @@ class BoxTableOptions(CsvOptions):
         if given and any(getattr(self, name) != type(self).model_fields[name].default for name in given):
             raise ValueError(f"{' and '.join(sorted(given))}: a box has one label, and an image may have no box")
         return self
+
+
+class TaskOptions(Options):
+    """What counts as found."""
+
+    unseen: Literal["stop", "allow"] = "stop"
+    """What to do when a class has objects in val or test, and none to train on."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """The score from which on a prediction is drawn, captioned and written as one that the model is sure of."""
+
+
+class DetectorOptions(Options):
+    """What every detector has."""
+
+    finest: PositiveInt = 8
+    """The reduction of the finest stage that is looked at: 4 for very small objects, at the price of time."""
+    extra: Annotated[int, Field(ge=0, le=4)] = 2
+    """How many coarser levels come behind the backbone's last stage, for large objects."""
+    width: PositiveInt = 256
+    """Channels of each level."""
+    score: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Predictions below it are left out."""
+    overlap: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Of two predictions of one class that overlap by more, the less sure one is left out."""
+    most: PositiveInt = 100
+    """Predictions for one image, at most."""
+
+
+class AnchorOptions(DetectorOptions):
+    """Boxes that predictions start from."""
+
+    anchor: Annotated[float, Field(gt=0)] = 4.0
+    """Side of a level's smallest square box, in cells of that level."""
+    ratios: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
+    """Height over width of each shape."""
+
+
+class SsdOptions(AnchorOptions):
+    """Dense predictions with one score out of all classes and the background."""
+
+    negatives: Annotated[float, Field(gt=0)] = 3.0
+    """Background boxes for each that belongs to an object, the worst ones, which count in the loss."""
+
+
+class FcosOptions(DetectorOptions):
+    """Dense predictions from points."""
+
+    radius: Annotated[float, Field(gt=0)] = 1.5
+    """How far from an object's centre a point may be that is to find it, in cells of its level."""
+
+
+class FasterRcnnOptions(AnchorOptions):
+    """Proposals, and a closer look at each of them."""
+
+    anchor: Annotated[float, Field(gt=0)] = 8.0
+    """Side of a level's smallest square box, in cells of that level."""
+    extra: Annotated[int, Field(ge=0, le=4)] = 1
+    """How many coarser levels come behind the backbone's last stage, for large objects."""
+    proposals: PositiveInt = 1000
+    """Proposals of an image that are looked at, at most."""
+    sampled: PositiveInt = 256
+    """Proposals of an image that a training step learns from, at most; a quarter of them of objects."""
+    hidden: PositiveInt = 1024
+    """Width of the layers that look at a proposal."""

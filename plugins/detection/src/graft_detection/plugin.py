@@ -4,12 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graft.plugins import ReaderSpec, hookimpl
+from graft.plugins import HeadSpec, MetricSpec, ReaderSpec, TaskSpec, hookimpl
 
 HOOK_API = 1
 
+TASK = "detection"
+
 TAKES = "boxes"
 """The kind of target: `graft_detection.objects.Objects`."""
+
+
+@hookimpl
+def graft_tasks() -> Iterable[TaskSpec]:
+    """Return the task."""
+    return [
+        TaskSpec(
+            name=TASK,
+            summary="What is where in an image: boxes with classes.",
+            target="graft_detection.task:DetectionTask",
+            options="graft_detection.options:TaskOptions",
+            verb="detect",
+            takes=TAKES,
+            head="retinanet",
+            augment="flip",
+            metrics=("map",),
+            monitor="map",
+            framing="pad",
+            files={
+                "coco": "COCO's JSON, with the detections and their scores",
+                "txt": "YOLO's lines of the sure detections",
+            },
+        )
+    ]
+
+
+@hookimpl
+def graft_heads() -> Iterable[HeadSpec]:
+    """Return the detectors."""
+    heads = {
+        "retinanet": ("RetinaNetHead", "AnchorOptions", "RetinaNet: predictions everywhere, with the focal loss."),
+        "fcos": ("FcosHead", "FcosOptions", "FCOS: predictions from points, without anchors."),
+        "ssd": ("SsdHead", "SsdOptions", "SSD: predictions everywhere, by one layer per level; the fastest."),
+        "faster-rcnn": ("FasterRcnnHead", "FasterRcnnOptions", "Faster R-CNN: proposals, and a closer look at each."),
+    }
+    return [
+        HeadSpec(
+            name=name,
+            summary=summary,
+            target=f"graft_detection.heads.{name.replace('-', '_')}:{attribute}",
+            options=f"graft_detection.options:{options}",
+            tasks=(TASK,),
+            needs="pyramid",
+        )
+        for name, (attribute, options, summary) in heads.items()
+    ]
+
+
+@hookimpl
+def graft_metrics() -> Iterable[MetricSpec]:
+    """Return the metrics: names of one that gives all their values."""
+    summaries = {
+        "map": "COCO's average precision, its mean over overlaps from 0.5 to 0.95; per class and size; average recall.",
+        "map50": "Average precision at an overlap of 0.5; comes with map.",
+        "map75": "Average precision at an overlap of 0.75; comes with map.",
+        "ar100": "Average recall with 100 detections per class and image; comes with map.",
+    }
+    return [
+        MetricSpec(name=name, summary=summary, target="graft_detection.evaluation.metrics:CocoMetrics", tasks=(TASK,))
+        for name, summary in summaries.items()
+    ]
 
 
 @hookimpl

@@ -39,6 +39,7 @@ class Matches:
     Args:
         image, label: `(D,)` of each detection.
         score: `(D,)`.
+        box: `(D, 4)`.
         rank: `(D,)`, its place among the detections of its class in its image, from 0.
         found: `(D, A, T)`: whether it chose an object.
         void: `(D, A, T)`: whether it does not count.
@@ -51,6 +52,7 @@ class Matches:
     image: Ints
     label: Ints
     score: NDArray[np.float64]
+    box: NDArray[np.float64]
     rank: Ints
     found: Bools
     void: Bools
@@ -89,7 +91,9 @@ def match(predictions: Sequence[Detections], targets: Sequence[Truth]) -> Matche
     chosen = np.full(len(image), -1, np.int64)
     for detections, objects in _chunks(image, label, rank, true_image, true_label):
         _choose(detections, objects, boxes, true_boxes, crowd, true_void, found, void, chosen)
-    return Matches(image, label, score, rank, found, void, chosen, true_image, true_label, true_void, len(targets))
+    return Matches(
+        image, label, score, boxes, rank, found, void, chosen, true_image, true_label, true_void, len(targets)
+    )
 
 
 def overlaps(boxes: NDArray[np.float64], others: NDArray[np.float64], crowd: Bools) -> NDArray[np.float64]:

@@ -1,0 +1,1 @@
+"""Detectors: heads on a backbone's pyramid."""

@@ -1,0 +1,176 @@
+"""The whole way, through the command line: train, resume, evaluate, predict, export."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from boxes import write_shapes
+from commands import Graft, Result
+from graft_detection.formats.coco import CocoReader
+from graft_detection.formats.yolo import YoloReader
+from graft_detection.options import CocoOptions, YoloOptions
+
+RECIPE = (
+    "backbone.size=64",
+    "head.width=32",
+    "head.finest=4",
+    "head.extra=0",
+    "augment.kind=none",
+    "strategy.norm=freeze",
+    "strategy.pace.lr=3e-3",
+    "strategy.pace.head=1",
+    "train.batch=4",
+    "evaluation.bootstrap=20",
+)
+
+
+def shapes(folder: Path) -> Path:
+    """Write 12 images with two objects each, but the first."""
+    return write_shapes(folder, 12, size=64)
+
+
+def train(graft: Graft, file: Path, *more: str) -> Result:
+    given = [f"{name}={file}" for name in ("data.val", "data.test")]
+    done = graft("detect", "train", file, *given, *RECIPE, *more, "--out", "runs")
+    assert done.code == 0, done.err
+    return done
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Graft, Path, Path]:
+    """A folder with a set of shapes, and the run that has learnt it by heart."""
+    folder = tmp_path_factory.mktemp("detect")
+    graft = Graft(folder)
+    file = shapes(folder / "shapes")
+    train(graft, file, "head.kind=ssd", "train.epochs=40")
+    (run,) = (folder / "runs").iterdir()
+    return graft, file, run
+
+
+def test_train__learns_and_measures(trained: tuple[Graft, Path, Path]) -> None:
+    _, _, run = trained
+    results: dict[str, Any] = json.loads((run / "results.json").read_text())
+    test = results["metrics"]["test"]
+    assert test["map50"]["value"] > 0.9
+    assert test["map"]["low"] <= test["map"]["value"] <= test["map"]["high"]
+    assert "map50.disc" in test
+
+
+def test_report__shows_curves_mistakes_and_pictures(trained: tuple[Graft, Path, Path]) -> None:
+    _, _, run = trained
+    page = (run / "report.html").read_text()
+    for title in ("Per class", "Precision over recall", "Kinds of mistakes"):
+        assert title in page
+    assert "true: " in page
+
+
+def test_predict__boxes_are_in_the_pixels_of_the_files(trained: tuple[Graft, Path, Path], tmp_path: Path) -> None:
+    graft, file, run = trained
+    # Twice as wide as it is high: the network saw it padded.
+    from PIL import Image
+
+    wide = tmp_path / "wide.png"
+    with Image.open(file.parent / "02.png") as image:
+        canvas = Image.new("RGB", (256, 128), (30, 30, 30))
+        canvas.paste(image.resize((128, 128)), (128, 0))
+        canvas.save(wide)
+    done = graft("detect", "predict", run, wide, file.parent / "03.png", "--format", "json")
+    assert done.code == 0, done.err
+    rows = json.loads(done.out)
+    rows = rows if isinstance(rows, list) else rows["predictions"]
+    truth = {s.path.name: s.target for s in CocoReader().read(file, CocoOptions()).samples}["03.png"]
+    sure = [one["box"] for one in rows[1]["detections"] if one["score"] >= 0.5]
+    assert len(sure) == len(truth)
+    for box in truth.boxes:
+        assert np.abs(np.array(sure) - box).max(axis=1).min() < 4
+    assert all(one["box"][2] <= 256 and one["box"][3] <= 128 for one in rows[0]["detections"])
+
+
+def test_predict__files_that_readers_read(trained: tuple[Graft, Path, Path]) -> None:
+    graft, file, run = trained
+    for kind, folder in (("txt", "yolo"), ("coco", "coco")):
+        done = graft("detect", "predict", run, file.parent, "--format", kind, "--out", folder)
+        assert done.code == 0, done.err
+    found = graft.folder / "coco" / "03.coco"
+    document = json.loads(found.read_text())
+    assert document["images"][0] | {"file_name": ""} == {"id": 1, "file_name": "", "width": 64, "height": 64}
+    assert all(0 < one["score"] <= 1 for one in document["annotations"])
+    # Beside their images, they are labels.
+    root = graft.folder / "labels"
+    (root / "images").mkdir(parents=True)
+    (root / "labels").mkdir()
+    (root / "images" / "03.png").write_bytes((file.parent / "03.png").read_bytes())
+    (root / "labels" / "03.txt").write_bytes((graft.folder / "yolo" / "03.txt").read_bytes())
+    (root / "classes.txt").write_text("disc\nsquare\n")
+    (sample,) = YoloReader().read(root, YoloOptions()).samples
+    truth = {s.path.name: s.target for s in CocoReader().read(file, CocoOptions()).samples}["03.png"]
+    assert sorted(sample.target.labels) == sorted(truth.labels)
+    for box in truth.boxes:
+        assert np.abs(sample.target.boxes - box).max(axis=1).min() < 4
+
+
+def test_export__onnx_gives_the_same(trained: tuple[Graft, Path, Path]) -> None:
+    pytest.importorskip("onnxruntime")
+    graft, _, run = trained
+    done = graft("detect", "export", run, "--format", "onnx")
+    assert done.code == 0, done.err
+    assert list(run.rglob("*.onnx"))
+
+
+def test_predict__csv_counts(trained: tuple[Graft, Path, Path]) -> None:
+    graft, file, run = trained
+    done = graft("detect", "predict", run, file.parent / "03.png", file.parent / "01.png")
+    rows = list(csv.DictReader(io.StringIO(done.out)))
+    assert [row["objects"] for row in rows] == ["2", "0"]
+    assert int(rows[0]["count.disc"]) + int(rows[0]["count.square"]) == 2
+
+
+def test_evaluate__gives_the_same_values(trained: tuple[Graft, Path, Path]) -> None:
+    graft, _, run = trained
+    done = graft("--json", "detect", "evaluate", run)
+    assert done.code == 0, done.err
+    again = json.loads(done.out)["metrics"]["test"]
+    before = json.loads((run / "results.json").read_text())["metrics"]["test"]
+    assert again["map"]["value"] == pytest.approx(before["map"]["value"], abs=1e-6)
+
+
+def test_resume__ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two stages: which proposals are learnt from is drawn, and comes out the same."""
+    from graft.engine import _record
+    from graft.engine._signals import Stopped
+
+    graft = Graft(tmp_path)
+    words = ("head.kind=faster-rcnn", "head.hidden=32", "head.proposals=20", "train.epochs=3", "augment.kind=basic")
+    file = shapes(tmp_path / "shapes")
+    given = ("detect", "train", file, f"data.val={file}", *RECIPE[:4], *RECIPE[5:], *words)
+    assert graft(*given, "--name", "whole").code == 0
+    real = _record.Recorder.finish_epoch
+
+    def stop_after_one(self: _record.Recorder, epoch: Any, learner: Any) -> bool:
+        ends = real(self, epoch, learner)
+        if epoch.number == 1:
+            raise Stopped(terminated=True)
+        return ends
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_record.Recorder, "finish_epoch", stop_after_one)
+        assert graft(*given, "--name", "cut").code == 143
+    resumed = graft("resume", "runs/cut")
+    assert resumed.code == 0, resumed.err
+    results = [json.loads((tmp_path / "runs" / name / "results.json").read_text()) for name in ("whole", "cut")]
+    assert results[0]["weights_sha256"] == results[1]["weights_sha256"]
+
+
+def test_train__a_set_without_any_object_is_refused(tmp_path: Path) -> None:
+    graft = Graft(tmp_path)
+    file = write_shapes(tmp_path / "shapes", 8, empty=8)
+    done = graft("detect", "train", file, *RECIPE, "--out", "runs")
+    assert done.code == 2
+    assert "no object to train on (no image has any)" in done.err
