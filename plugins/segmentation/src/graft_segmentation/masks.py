@@ -1,0 +1,254 @@
+"""What stands in a mask: files of class numbers, of colours, or one per class. Torch-free; read when needed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from graft.data.decode import BadImage, size_of
+
+IGNORE = 255
+"""What stands for a pixel that counts nowhere, in every mask that is read."""
+
+MOST_CLASSES = 254
+
+_NAMED = 12
+
+
+class BadMask(Exception):
+    """A mask that cannot be used. `str` is one sentence that names the file."""
+
+
+class MaskSource(Protocol):
+    """Where a sample's mask comes from: what readers of `masks` give as a target."""
+
+    def read(self, index: Mapping[str, int], *, multi: bool) -> NDArray[np.uint8]:
+        """Return the mask.
+
+        Args:
+            index: Number of each class by its name.
+            multi: Whether a pixel may be of several classes.
+
+        Returns:
+            `(H, W)` of class numbers, or for `multi` `(H, W, C)` of 0 and 1; and `IGNORE` in both.
+
+        Raises:
+            BadMask: When it cannot be read, has values that are no class's, or needs `multi`.
+        """
+
+    def size(self) -> tuple[int, int]:
+        """Return its (H, W), without reading all of it.
+
+        Raises:
+            BadMask: When it cannot be read.
+        """
+
+
+@dataclass(frozen=True)
+class Coding:
+    """What stands for what in mask files.
+
+    Args:
+        classes: Value or `#rrggbb` by class name.
+        ignore: Values and colours that count nowhere.
+        threshold: Where grey pixels are divided into the first and the second class; `classes` are then 0 and 1.
+    """
+
+    classes: Mapping[str, int | str]
+    ignore: frozenset[int | str] = frozenset()
+    threshold: int | None = None
+
+    @property
+    def coloured(self) -> bool:
+        """Whether classes are told by colours."""
+        return any(isinstance(code, str) for code in self.classes.values())
+
+    @cached_property
+    def _names(self) -> dict[int, str | None]:
+        named: dict[int, str | None] = {_number(code): name for name, code in self.classes.items()}
+        return {**named, **{_number(code): None for code in self.ignore}}
+
+    def decoded(self, values: NDArray[Any], index: Mapping[str, int], path: Path) -> NDArray[np.uint8]:
+        """Return values or packed colours as class numbers.
+
+        Raises:
+            BadMask: With the values that no class has.
+        """
+        if self.threshold is not None:
+            values = (values > self.threshold).astype(np.uint8)
+        there, inverse = np.unique(values, return_inverse=True)
+        unknown = [int(value) for value in there if int(value) not in self._names]
+        if unknown:
+            shown = ", ".join(_text(value, self.coloured) for value in unknown[:_NAMED])
+            more = f" … {len(unknown)} in all" if len(unknown) > _NAMED else ""
+            what = "colours" if self.coloured else "values"
+            raise BadMask(f"{path}: has the {what} {shown}{more}, which stand for no class")
+        names = [self._names[int(value)] for value in there]
+        missing = [name for name in names if name is not None and name not in index]
+        if missing:
+            raise BadMask(f"{path}: shows '{missing[0]}', which is none of the classes")
+        numbers = np.array([IGNORE if name is None else index[name] for name in names], np.uint8)
+        return numbers[inverse].reshape(values.shape)
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """A mask in one file.
+
+    Args:
+        path: An image file: class numbers, a palette's indices, or colours.
+        coding: What stands for what.
+    """
+
+    path: Path
+    coding: Coding = field(repr=False)
+
+    def read(self, index: Mapping[str, int], *, multi: bool) -> NDArray[np.uint8]:
+        """See `MaskSource`."""
+        mask = self.coding.decoded(raw_values(self.path, coloured=self.coding.coloured), index, self.path)
+        return one_hot(mask, len(index)) if multi else mask
+
+    def size(self) -> tuple[int, int]:
+        """See `MaskSource`."""
+        return _file_size(self.path)
+
+    def __repr__(self) -> str:
+        # Copies of an image are compared by what their masks hold.
+        return _digest(self.path)
+
+
+@dataclass(frozen=True)
+class ClassFiles:
+    """A mask of each class in a file of its own: what is above the middle of grey is of the class.
+
+    Args:
+        files: Path by class name; a class without a file is not in the image.
+        background: The class of what no mask covers, where there is one.
+    """
+
+    files: Mapping[str, Path]
+    background: str | None = None
+
+    def read(self, index: Mapping[str, int], *, multi: bool) -> NDArray[np.uint8]:
+        """See `MaskSource`."""
+        size = self.size()
+        planes = {}
+        for name, path in self.files.items():
+            values = raw_values(path, coloured=False)
+            if values.shape != size:
+                raise BadMask(f"{path}: is {_sides(values.shape)} pixels large, and other masks {_sides(size)}")
+            planes[name] = values > (127 if values.max(initial=0) > 1 else 0)
+        where = str(next(iter(self.files.values())))
+        return stacked(planes, size, index, multi=multi, background=self.background, where=where)
+
+    def size(self) -> tuple[int, int]:
+        """See `MaskSource`."""
+        return _file_size(next(iter(self.files.values())))
+
+    def __repr__(self) -> str:
+        return " ".join(f"{name} {_digest(path)}" for name, path in sorted(self.files.items()))
+
+
+def stacked(
+    planes: Mapping[str, NDArray[np.bool_]],
+    size: tuple[int, int],
+    index: Mapping[str, int],
+    *,
+    multi: bool,
+    background: str | None,
+    where: str,
+) -> NDArray[np.uint8]:
+    """Return one mask of where each class is; a class is missing where it is nowhere.
+
+    Raises:
+        BadMask: When classes overlap though they must not, or one is unknown.
+    """
+    unknown = [name for name in planes if name not in index]
+    if unknown:
+        raise BadMask(f"{where}: shows '{unknown[0]}', which is none of the classes")
+    if multi:
+        mask = np.zeros((*size, len(index)), np.uint8)
+        for name, plane in planes.items():
+            mask[..., index[name]] = plane
+        if background is not None and background in index and background not in planes:
+            mask[..., index[background]] = ~mask.any(axis=2)
+        return mask
+    flat = np.full(size, index.get(background or "", IGNORE), np.uint8)
+    covered = np.zeros(size, bool)
+    for name, plane in planes.items():
+        if (both := int((covered & plane).sum())) > 0:
+            raise BadMask(f"{where}: '{name}' overlaps other classes in {both} pixels, which needs task.labels=multi")
+        flat[plane] = index[name]
+        covered |= plane
+    return flat
+
+
+def raw_values(path: Path, *, coloured: bool) -> NDArray[Any]:
+    """Return a mask file's values `(H, W)`: class numbers, a palette's indices, or packed colours 0xrrggbb.
+
+    Raises:
+        BadMask: When it cannot be read, or has colours where values are wanted.
+    """
+    try:
+        size_of(path)  # refuses what is no image, before anything is decoded
+        with Image.open(path) as image:
+            if coloured:
+                channels = np.asarray(image.convert("RGB")).astype(np.int64)
+                return channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2]
+            if image.mode in ("1", "L", "P", "I", "I;16", "I;16B"):
+                return np.asarray(image).astype(np.int64 if image.mode.startswith("I") else np.uint8)
+            channels = np.asarray(image.convert("RGB"))
+    except BadImage as error:
+        raise BadMask(f"{path}: {error}") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadMask(f"{path}: cannot be decoded: {error}") from error
+    if not ((channels[..., 0] == channels[..., 1]).all() and (channels[..., 0] == channels[..., 2]).all()):
+        raise BadMask(f"{path}: is in colour; say which colour stands for what: data.reader.classes.NAME='#rrggbb'")
+    grey: NDArray[Any] = channels[..., 0]
+    return grey
+
+
+def one_hot(mask: NDArray[np.uint8], classes: int) -> NDArray[np.uint8]:
+    """Return `(H, W)` class numbers as `(H, W, C)` of 0 and 1; `IGNORE` in all channels where it is."""
+    planes: NDArray[np.uint8] = (mask[..., None] == np.arange(classes)).astype(np.uint8)
+    planes[mask == IGNORE] = IGNORE
+    return planes
+
+
+def codes_of(names: Sequence[str]) -> dict[str, int | str]:
+    """Return the values 0, 1, 2 … by name."""
+    return {name: number for number, name in enumerate(names)}
+
+
+def _number(code: int | str) -> int:
+    return int(code[1:], 16) if isinstance(code, str) else code
+
+
+def _text(value: int, coloured: bool) -> str:
+    return f"#{value:06x}" if coloured else str(value)
+
+
+def _sides(size: Sequence[int]) -> str:
+    return f"{size[1]} × {size[0]}"
+
+
+def _file_size(path: Path) -> tuple[int, int]:
+    try:
+        return size_of(path)
+    except BadImage as error:
+        raise BadMask(f"{path}: {error}") from error
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return str(path)
