@@ -1,23 +1,28 @@
-"""`graft data`: sample images to try things on."""
+"""`graft data`: sample images to try things on, and data sets in other formats."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from graft.cli.session import JsonFlag, QuietFlag, emit, refine
 from graft.errors import DataError, PluginError, UserError, did_you_mean
-from graft.plugins import Plugins, TaskSpec
+from graft.plugins import Plugins, ReaderSpec, TaskSpec, WriterSpec
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Generate labelled sample images.")
+S = TypeVar("S", ReaderSpec, WriterSpec)
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Generate labelled sample images; convert data sets."
+)
 
 
 @app.callback()
 def group() -> None:
-    """Generate labelled sample images."""
+    """Generate labelled sample images; convert data sets."""
 
 
 @app.command()
@@ -56,17 +61,95 @@ def write_sample(kind: str, out: Path, *, seed: int, size: int, per_class: int, 
         DataError: When `out` is not empty or is a file.
         UserError: When it cannot be written.
     """
+    write = _writer(kind, plugins)
+    with _whole(out) as folder:
+        return write(folder, seed=seed, size=size, per_class=per_class)
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A data set: a folder or a file.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write: new, or empty.")],
+    to: Annotated[str, typer.Option(help="The format to write.")],
+    reader: Annotated[str, typer.Option(help="The reader of SOURCE; auto asks all of them.")] = "auto",
+    link: Annotated[bool, typer.Option("--link", help="Link to the images instead of copying them.")] = False,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Write a data set in another format, its images too, and say what that format cannot hold."""
+    session = refine(json=as_json, quiet=quiet)
+    number, losses = convert_data(source, out, to=to, reader=reader, link=link, plugins=session.plugins)
+    for loss in losses:
+        session.console.warn(loss)
+    session.console.say("Data", f"{number} images in {out}, as '{to}'")
+    if session.json:
+        emit({"folder": out, "images": number, "format": to, "lost": losses, "warnings": session.console.warnings})
+
+
+def convert_data(
+    source: Path, out: Path, *, to: str, reader: str = "auto", link: bool = False, plugins: Plugins
+) -> tuple[int, list[str]]:
+    """Write a data set in another format in one step.
+
+    Args:
+        source: What a reader reads.
+        out: A folder that does not exist or is empty; its parents are made.
+        to: The name of a writer.
+        reader: The name of a reader; `auto` asks all that give what the writer takes.
+        link: Whether to link to the images rather than to copy them.
+        plugins: Offer readers and writers.
+
+    Returns:
+        The number of images, and what the format cannot hold.
+
+    Raises:
+        PluginError: When there is no such reader or writer, or they do not fit together.
+        DataError: When the source cannot be read or written in this format, or `out` is not empty.
+        UserError: When it cannot be written.
+    """
+    from graft.data.prepare import read
+    from graft.recipe.schema import Data
+
+    writer = _found(WriterSpec, to, plugins)
+    spec = None if reader == "auto" else _found(ReaderSpec, reader, plugins)
+    if spec is not None and spec.gives != writer.takes:
+        fitting = [name for name, one in plugins.specs(ReaderSpec).items() if one.gives == writer.takes]
+        what = f"reader '{reader}' gives {spec.gives}, but writer '{to}' takes {writer.takes}"
+        raise PluginError(what, fix=f"choose another --reader, of {', '.join(fitting)}")
+    data = Data(train=str(source))
+    catalogue = read(data, takes=writer.takes, reader=spec, options=None, plugins=plugins)
+    with _whole(out) as folder:
+        losses = plugins.target(writer)().write(catalogue, folder, link=link)
+    return len(catalogue.samples), losses
+
+
+def _found(kind: type[S], name: str, plugins: Plugins) -> S:
+    """Return the descriptor of a name."""
+    known = plugins.specs(kind)
+    if name not in known:
+        hint = did_you_mean(name, known)
+        what = f"there is no {kind.kind} '{name}'" + (f": {hint}" if hint else "")
+        raise PluginError(what, fix=f"one of {', '.join(known) or 'none'}")
+    return known[name]
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[Path]:
+    """Give a folder that gets the name `out` once it is complete: half a data set looks like a whole one.
+
+    Raises:
+        DataError: When `out` is not empty or is a file.
+        UserError: When it cannot be written.
+    """
     from graft.atomic import temporary_beside
 
-    write = _writer(kind, plugins)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         what = "is not empty" if out.is_dir() else "is a file"
         raise DataError(f"{out} {what}", fix="name a folder that does not exist yet")
-    # Under another name until it is complete: half a data set looks like a whole one.
     temporary = temporary_beside(out.absolute())
     try:
         temporary.mkdir(parents=True)
-        number = write(temporary, seed=seed, size=size, per_class=per_class)
+        yield temporary
         if out.exists():
             out.rmdir()
         temporary.rename(out)
@@ -77,7 +160,6 @@ def write_sample(kind: str, out: Path, *, seed: int, size: int, per_class: int, 
             import shutil
 
             shutil.rmtree(temporary, ignore_errors=True)
-    return number
 
 
 def _writer(kind: str, plugins: Plugins) -> Callable[..., int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from graft.data.samples import SPLITS, BadFile, Catalogue, DuplicateSet, PreparedData, Reader, Sample
+from graft.data.samples import SPLITS, BadFile, Catalogue, DuplicateSet, PreparedData, Reader, Sample, Writer
 
 if TYPE_CHECKING:
     from graft.data.augmentation import Augmentation
@@ -29,6 +29,7 @@ __all__ = [
     "PreparedData",
     "Reader",
     "Sample",
+    "Writer",
     "centre_crop",
     "make_loader",
     "prepare_image",

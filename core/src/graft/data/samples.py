@@ -85,6 +85,25 @@ class Reader(Protocol):
         """
 
 
+class Writer(Protocol):
+    """Writes one data format. Built without arguments."""
+
+    def write(self, catalogue: Catalogue, out: Path, *, link: bool) -> list[str]:
+        """Write a data set, its images too, into an empty folder.
+
+        Args:
+            catalogue: What a reader gave.
+            out: The folder.
+            link: Whether to link to the images rather than to copy them.
+
+        Returns:
+            A sentence for each thing that the format cannot hold, with how often it is lost.
+
+        Raises:
+            DataError: When an image is missing, or something cannot be written in this format at all.
+        """
+
+
 @dataclass(frozen=True, kw_only=True)
 class BadFile:
     """An image that cannot be used, and why."""

@@ -16,6 +16,7 @@ from graft.plugins.descriptors import (
     ReaderSpec,
     StrategySpec,
     TaskSpec,
+    WriterSpec,
 )
 from graft.plugins.hookspecs import hookimpl
 from graft.plugins.loading import BrokenPlugin, PluginInfo
@@ -40,6 +41,7 @@ __all__ = [
     "ReaderSpec",
     "StrategySpec",
     "TaskSpec",
+    "WriterSpec",
     "core_plugins",
     "hookimpl",
     "load_plugins",

@@ -137,7 +137,7 @@ def graft_commands() -> list[CommandSpec]:
         "doctor": "Check this installation, and say how to mend it.",
         "plugins": "List plugins and what each of them offers.",
         "backbones": "List architectures, rank them for your images; import weights.",
-        "data": "Generate labelled sample images.",
+        "data": "Generate labelled sample images; convert data sets.",
         "features": "Write what a pretrained network sees in images as numbers to a file.",
         "cache": "List what is kept of features, and delete it.",
         "recipe": "Show, check and describe recipes.",

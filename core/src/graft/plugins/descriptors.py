@@ -132,6 +132,19 @@ class ReaderSpec(Descriptor):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WriterSpec(Descriptor):
+    """A data format that `graft data convert` writes. `target` is a `graft.data.Writer` class.
+
+    Args:
+        takes: The kind of target that it writes; it serves what readers read whose `gives` is the same word.
+    """
+
+    kind: ClassVar[str] = "writer"
+
+    takes: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class AugmentationSpec(Descriptor):
     """An augmentation preset. `target` is called as `target(size=(H, W), options=…)` and gives an `Augmentation`."""
 
@@ -176,6 +189,7 @@ HOOKS: Mapping[str, type[Descriptor] | type[StrategySpec]] = {
     "graft_backbones": BackboneSpec,
     "graft_heads": HeadSpec,
     "graft_readers": ReaderSpec,
+    "graft_writers": WriterSpec,
     "graft_augmentations": AugmentationSpec,
     "graft_metrics": MetricSpec,
     "graft_strategies": StrategySpec,

@@ -21,6 +21,7 @@ from graft.plugins.descriptors import (
     ReaderSpec,
     StrategySpec,
     TaskSpec,
+    WriterSpec,
 )
 
 PROJECT = "graft"
@@ -37,8 +38,8 @@ def graft_tasks() -> Iterable[TaskSpec]:  # type: ignore[empty-body]
     Each gets the commands `graft VERB train|evaluate|predict|export` from core. `verb` must differ from every other
     task's verb and from every command's name.
 
-    What a network sees of a file is `framing`: a `crop` as its weights expect it, the whole image `pad`ded, or `windows`
-    that slide over it at its own resolution. With the latter two, targets and predictions say places: see
+    What a network sees of a file is `framing`: a `crop` as its weights expect it, the whole image `pad`ded, or
+    `windows` that slide over it at its own resolution. With the latter two, targets and predictions say places: see
     `graft.data.spatial`. `files` are formats of files that `predict` can write with `Task.write`, `sample` names a
     function that writes sample data for `graft data sample` and `graft demo`, and `demo` what the latter shall set.
 
@@ -184,6 +185,33 @@ def graft_readers() -> Iterable[ReaderSpec]:  # type: ignore[empty-body]
                     target="graft_jsonl.reader:JsonlReader",
                     options="graft_jsonl.options:JsonlOptions",
                     gives="labels",
+                )
+            ]
+        ```
+    """
+
+
+@hookspec
+def graft_writers() -> Iterable[WriterSpec]:  # type: ignore[empty-body]
+    """Offer writers: data formats that `graft data convert SOURCE OUT --to NAME` writes.
+
+    A writer serves what any reader reads whose `gives` is the same word as its `takes`. It says what its format
+    cannot hold, and that is shown.
+
+    Example:
+        ```python
+        from graft.plugins import WriterSpec, hookimpl
+
+        HOOK_API = 1
+
+        @hookimpl
+        def graft_writers():
+            return [
+                WriterSpec(
+                    name="jsonl",
+                    summary="One JSON object per line: path and label.",
+                    target="graft_jsonl.writer:JsonlWriter",
+                    takes="labels",
                 )
             ]
         ```

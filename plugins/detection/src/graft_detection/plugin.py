@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graft.plugins import HeadSpec, MetricSpec, ReaderSpec, TaskSpec, hookimpl
+from graft.plugins import HeadSpec, MetricSpec, ReaderSpec, TaskSpec, WriterSpec, hookimpl
 
 HOOK_API = 1
 
@@ -93,4 +93,19 @@ def graft_readers() -> Iterable[ReaderSpec]:
             gives=TAKES,
         )
         for name, (target, options, summary) in formats.items()
+    ]
+
+
+@hookimpl
+def graft_writers() -> Iterable[WriterSpec]:
+    """Return the formats that boxes are converted to."""
+    formats = {
+        "coco": ("coco:CocoWriter", "COCO's JSON, one for each split, and a folder of images."),
+        "voc": ("voc:VocWriter", "Pascal VOC: JPEGImages, Annotations and ImageSets."),
+        "yolo": ("yolo:YoloWriter", "YOLO: images and labels by split, and data.yaml."),
+        "csv": ("table:BoxTableWriter", "A table with a row per object, and a folder of images."),
+    }
+    return [
+        WriterSpec(name=name, summary=summary, target=f"graft_detection.writers.{target}", takes=TAKES)
+        for name, (target, summary) in formats.items()
     ]
