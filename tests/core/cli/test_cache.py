@@ -58,7 +58,7 @@ def test_list__what_extracting_leaves(graft: Graft, work: Path) -> None:
     assert graft("features", "extract", "photos", "-o", "f.npz", "--size", "32", "--device", "cpu").code == 0
     lines = graft("cache", "list").out.splitlines()
     assert len(lines) == 2
-    assert lines[1].endswith("graft:tiny, embedding, cpu, fp32")
+    assert lines[1].endswith("graft:tiny, tiny, embedding, cpu, fp32")
 
 
 @pytest.mark.parametrize(("age", "left"), [("30d", 1), ("23h", 0), ("90d", 2)])

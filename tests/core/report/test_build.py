@@ -101,7 +101,8 @@ def test_write_report__says_what_was_skipped_and_copied(hostile) -> None:
     assert "Skipped files: 1" in found.text
     assert f"{HOSTILE[0]}.png" in found.text
     assert "Identical files: 1 sets" in found.text
-    assert "1 of these sets reach over more than one split" in found.text
+    assert "of which 1 reach over more than one split" in found.text
+    assert "Nearly equal images are not looked for here" in found.text
     assert f"beware of {HOSTILE[0]}" in found.text
     assert "a <note>" in found.text
 

@@ -17,7 +17,7 @@ from graft.errors import PluginError
 from graft.plugins import Plugins, core_plugins, load_plugins
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and results.")]
+QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings; --json prints results.")]
 
 
 class Session:
@@ -25,7 +25,7 @@ class Session:
 
     Args:
         json: Answer with one JSON document on stdout.
-        quiet: Say nothing but warnings and results.
+        quiet: Say nothing but warnings.
         debug: Show the traceback of every error.
 
     Attributes:

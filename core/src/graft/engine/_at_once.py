@@ -62,6 +62,7 @@ class _Fitted:
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self.cached = True
 
     def state(self, monitored: list[float | None]) -> TrainingState:
         """Return the state after the one epoch."""

@@ -147,6 +147,11 @@ class Learner(lightning.LightningModule):
         # After Lightning, which counts the epochs since it was started, not those since the run began.
         self._begin_epoch()
 
+    @property
+    def cached(self) -> bool:
+        """Whether what goes into the epoch's steps is calculated once for several epochs."""
+        return any(loader.depth for loader in self.loaders)
+
     def _begin_epoch(self) -> None:
         self.sampler.set_epoch(self.finished)
         self.model.train()

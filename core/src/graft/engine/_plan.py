@@ -16,7 +16,7 @@ def say_plan(experiment: Experiment, console: Console) -> None:
     """Say which model will be trained, from which weights, and how."""
     console.say("Model", _model(experiment))
     console.say("Plan", _plan(experiment))
-    if not experiment.prepared.split["val"]:
+    if not experiment.prepared.split["val"] and not experiment.resolved.head.fitted:
         console.warn("no validation split: the last epoch's weights are kept, and training never stops early")
 
 

@@ -24,6 +24,10 @@ class Trained(Protocol):
     def state(self, monitored: list[float | None]) -> TrainingState:
         """Return where training stands, for a checkpoint, given the monitored value after each epoch."""
 
+    @property
+    def cached(self) -> bool:
+        """Whether what goes into the epoch's steps is calculated once for several epochs."""
+
 
 class Recorder:
     """Records the epochs of a run.
@@ -66,7 +70,7 @@ class Recorder:
         self.monitored.append(value if value is not None and math.isfinite(value) else None)
         self.run.append("metrics.jsonl", [json.dumps(_row(epoch, values))])
         self.checkpoints.save(learner.state(self.monitored))
-        self._say(epoch, value)
+        self._say(epoch, value, cached=learner.cached)
         self.flush_log()
         return out_of_patience(self.monitored, self.experiment.recipe.train.patience)
 
@@ -81,7 +85,7 @@ class Recorder:
         truth = self.experiment.targets_of("val")
         return evaluate(self.experiment.metrics, epoch.predictions, truth, bootstrap=0, seed=0)
 
-    def _say(self, epoch: Epoch, value: float | None) -> None:
+    def _say(self, epoch: Epoch, value: float | None, *, cached: bool) -> None:
         total = self.experiment.recipe.train.epochs
         # With a budget nobody knows how many there will be.
         timed = self.experiment.recipe.train.budget is not None
@@ -94,7 +98,8 @@ class Recorder:
         if "head" in epoch.rates:
             parts.append(f"lr {epoch.rates['head']:.1e}")
         parts.append(f"{epoch.seconds:.0f} s" if epoch.seconds >= 1 else f"{epoch.seconds:.1f} s")
-        if epoch.number == 1 and total > 1 and not timed:
+        # What was calculated for the cache, or came from it, makes the first epoch unlike the others.
+        if epoch.number == 1 and total > 1 and not timed and not cached:
             parts.append(f"about {duration(epoch.seconds * (total - 1))} left")
         self.console.say("Epoch", "  ".join(parts))
 

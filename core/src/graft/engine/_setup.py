@@ -121,6 +121,8 @@ class Experiment:
             precision=self.precision,
             details={"channels_last": speed.channels_last, "compile": speed.compile},
             warn=warn,
+            name=f"{self.loaded.source}:{self.loaded.arch}"
+            + (f", {self.loaded.weights.name}" if self.loaded.weights else ", random weights"),
         )
 
     def train_loader(self, prefixing: Prefixing | None = None) -> tuple[PrefixLoader, EpochSampler | ShardedSampler]:

@@ -37,7 +37,11 @@ def carry_out(
         run.mark("running")
         with crew.at_work(experiment, run) as team:
             experiment = fit(experiment, run, start=start, ends=ends, console=console, stopper=stopper, team=team)
-        finish(experiment, run, console=console)
+        said = len(console.log)
+        try:
+            finish(experiment, run, console=console)
+        finally:
+            run.append("log.txt", console.log[said:])
         run.mark("finished")
 
 

@@ -106,7 +106,8 @@ class Extractor:
         if problems or not stages:
             fix = f"{loaded.source}:{loaded.arch} has {', '.join(names)} and {EMBEDDING}"
             raise UserError("no features can be taken there", problems=problems, fix=fix)
-        self.name = f"{loaded.source}:{loaded.arch}"
+        weights = loaded.weights.name if loaded.weights is not None else "random weights"
+        self.name = f"{loaded.source}:{loaded.arch}, {weights}"
         self.device = pick_device(device)
         self.backbone = backbone.eval().to(self.device)
         self.stages = tuple(stages)

@@ -57,6 +57,7 @@ class Prefixing:
         precision: `fp32`, `bf16` or `fp16`: as training calculates.
         details: What else changes a bit of the outputs, in plain values.
         warn: Is told what went wrong with the cache.
+        name: What the backbone is called, for those who look into the cache.
     """
 
     model: Model
@@ -66,6 +67,7 @@ class Prefixing:
     precision: str
     details: Mapping[str, Any]
     warn: Callable[[str], None]
+    name: str = ""
 
 
 class PrefixLoader:
@@ -238,6 +240,7 @@ class PrefixLoader:
             among=self._full,
             **prefixing.details,
         )
+        about = {"backbone": prefixing.name, **about}
         return RowStore(space, about=about, limit=prefixing.limit, warn=prefixing.warn)
 
 

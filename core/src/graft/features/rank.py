@@ -139,7 +139,7 @@ def rank(
         bad += found
         row = _measured(candidate, loaded, costs, features, images)
         accuracy = row.probe.accuracy
-        console.say("Rank", f"{number} of {len(known)}  {candidate.name}  probe {accuracy.value:.3f}")
+        console.say("Looked", f"at {number} of {len(known)}: {candidate.name}, probe {accuracy.value:.3f}")
         rows.append(row)
     rows.sort(key=lambda row: -row.probe.accuracy.value)
     baseline = float(np.bincount(images.labels).max()) / len(images.labels)

@@ -78,6 +78,8 @@ def _results(results: dict[str, Any]) -> list[Block]:
             "the last column is what one gets without looking at any."
             if split == "test"
             else "These images chose the epoch that was kept, so the values are somewhat too good."
+            if results.get("epochs", 0) > 1
+            else "There was one epoch, so these images chose nothing; they have no interval all the same."
         )
         blocks.append(Block(title=label, how_to_read=how, parts=[table]))
         if single:
@@ -193,7 +195,8 @@ def _making(run: Run, environment: dict[str, Any], bundle: dict[str, Any]) -> li
         for inner, item in (value.items() if isinstance(value, dict) else [("", value)])
     ]
     choices = [[text] for text in run.choices]
-    why = "What the recipe left open, and why it was chosen as it was. The recipe below says it itself."
+    why = "What the recipe left open, and why it was chosen as it was. The recipe below says so itself, "
+    "but for what a head chose from its own options."
     warnings = [[text] for text in results.get("warnings", [])]
     recipe = (run.path / "recipe.toml").read_text("utf-8")
     return [

@@ -103,11 +103,12 @@ def _copies(folder: Path) -> Section:
         }
         for copies in sets.values()
     ]
-    reading = "No two files have the same content."
+    reading = "No two files have the same content. Nearly equal images are not looked for here, but by graft try."
     if rows:
-        reading = f"Files with the same content. {leaks} of these sets reach over more than one split: " + (
-            "those images are known from training, and results look better than they are." if leaks else "none leaks."
+        reading = f"Files with the same content, of which {leaks or 'none'} reach over more than one split. " + (
+            "Those images are known from training, and results look better than they are. " if leaks else ""
         )
+        reading += "Nearly equal images are not looked for here, but by graft try."
     return Section(
         title=f"Identical files: {len(rows)} sets", how_to_read=reading, parts=[_table(rows)] if rows else []
     )

@@ -73,8 +73,8 @@ class Advice:
     Args:
         strategy: Name of a preset.
         why: The reason, in a sentence.
-        low: Accuracy that fine-tuning is likely to reach at least.
-        high: And at most.
+        low: Accuracy that fine-tuning is likely to reach at least: from the lower end of the probe's interval.
+        high: And at most, from the upper end.
         far: Whether the images are far from what the weights know; None when the network does not tell.
         command: What to type.
     """
@@ -290,12 +290,14 @@ def _advice(experiment: Experiment, probe: Probe) -> Advice:
     strategy, why = choose(situation)
     far = None if distance is None else distance >= FAR
     low, high = REMOVED["far" if far else "near"]
-    wrong = 1 - probe.accuracy.value
+    reached = probe.accuracy
+    least = reached.low if reached.low is not None else reached.value
+    most = reached.high if reached.high is not None else reached.value
     return Advice(
         strategy=strategy,
         why=why,
-        low=1 - wrong * (1 - low),
-        high=1 - wrong * (1 - high),
+        low=1 - (1 - least) * (1 - low),
+        high=1 - (1 - most) * (1 - high),
         far=far,
         command=_command(experiment, strategy),
     )

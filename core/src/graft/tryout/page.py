@@ -13,7 +13,7 @@ from graft.evaluation.metrics import Value
 from graft.report.page import Block, Chapter, Page, Preformatted, render
 from graft.report.sections import Gallery, Picture, Table
 from graft.report.verdict import Verdict
-from graft.tryout.look import Copies, Findings
+from graft.tryout.look import REMOVED, Copies, Findings
 
 _SHOWN = 24
 _NAMED = 3
@@ -59,19 +59,24 @@ def warnings(findings: Findings) -> list[str]:
     found = []
     samples = findings.samples
     if bad := findings.experiment.prepared.bad_files:
-        found.append(f"{len(bad)} files cannot be read and were left out, such as {bad[0].id} ({bad[0].reason})")
+        number = "1 file" if len(bad) == 1 else f"{len(bad)} files"
+        found.append(f"{number} cannot be read and left out here, such as {bad[0].id} ({bad[0].reason})")
     if leaks := findings.leaks:
         one = leaks[0]
         names = " and ".join(samples[index].id for index in one.indices[:2])
+        way = "data.duplicates=drop leaves them out of the earlier split"
+        if not all(leak.exact for leak in leaks):
+            way = "delete one of each pair (data.duplicates=drop sees only what is equal byte for byte)"
         found.append(
-            f"{len(leaks)} sets of copies reach over splits, so results on them are too good: {names} "
-            f"({' and '.join(one.splits)}); data.duplicates=drop leaves out those that are equal byte for byte"
+            f"{_sets(len(leaks), 'reaches', 'reach')} over splits, so results on them are too good: {names} "
+            f"({' and '.join(one.splits)}); {way}"
         )
     if crossing := findings.crossing:
-        found.append(f"{len(crossing)} groups are in more than one split, such as {crossing[0]}: data.split.by=group")
+        number = "1 group is" if len(crossing) == 1 else f"{len(crossing)} groups are"
+        found.append(f"{number} in more than one split, such as {crossing[0]}: data.split.by=group")
     if conflicts := [one for one in findings.copies if one.conflict]:
         names = " and ".join(samples[index].id for index in conflicts[0].indices[:2])
-        found.append(f"{len(conflicts)} sets of copies have different labels, such as {names}")
+        found.append(f"{_sets(len(conflicts), 'has', 'have')} different labels, such as {names}")
     if likely := [doubt for doubt in findings.doubts if doubt.strong]:
         named = ", ".join(
             f"{samples[doubt.index].id} ({findings.classes[doubt.given]}, or {findings.classes[doubt.suggested]}?)"
@@ -79,7 +84,8 @@ def warnings(findings: Findings) -> list[str]:
         )
         more = " …" if len(likely) > _NAMED else ""
         found.append(
-            f"{len(likely)} labels are strongly doubted, by the probe and by the nearest neighbours: {named}{more}"
+            f"{'1 label is' if len(likely) == 1 else f'{len(likely)} labels are'} strongly doubted, by the probe and "
+            f"by the nearest neighbours: {named}{more}"
         )
     known = findings.betrayed
     if known is not None and known.accuracy.value > findings.probes["majority"].accuracy.value + _SHORTCUT:
@@ -88,6 +94,10 @@ def warnings(findings: Findings) -> list[str]:
             "a model may learn where the images come from instead of what they show"
         )
     return found
+
+
+def _sets(number: int, one: str, more: str) -> str:
+    return f"1 set of copies {one}" if number == 1 else f"{number} sets of copies {more}"
 
 
 def doubt_rows(findings: Findings) -> list[dict[str, Any]]:
@@ -176,7 +186,8 @@ def _probes(findings: Findings) -> Iterator[Block]:
     )
     yield Block(
         title="Cross-validated",
-        how_to_read=f"{folds} folds, copies kept together; {apart}. In brackets, the 95 % interval. If half of the "
+        how_to_read=f"{folds} folds of all {len(findings.samples)} images, test images too; copies kept together; "
+        f"{apart}. In brackets, the 95 % interval. If half of the "
         "images do nearly as well as all, more of the same will not help much.",
         parts=[Table(columns=("on the pretrained features", "accuracy", "balanced accuracy"), rows=rows)],
     )
@@ -198,13 +209,13 @@ def _probes(findings: Findings) -> Iterator[Block]:
 def _next(findings: Findings) -> Block:
     advice = findings.advice
     seen = {True: "far from", False: "near to", None: "at an unknown distance from"}[advice.far]
-    accuracy = findings.probes["linear"].accuracy.value
+    low, high = (f"{100 * share:.0f}" for share in REMOVED["far" if advice.far else "near"])
     return Block(
         title="",
-        how_to_read=f"From {accuracy:.3f} now, fine-tuning is likely to reach {findings.expected}: "
-        f"these images are {seen} what the weights know, and for such ones it removed that share of a fixed network's "
-        "errors in Graft's own trials (three data sets, one network: docs/results/strategies.md). Suggested is "
-        f"{advice.why}.",
+        how_to_read=f"These images are {seen} what the weights know. For such ones, fine-tuning removed {low} to "
+        f"{high} % of a fixed network's errors in Graft's own trials (three data sets, one network: "
+        f"docs/results/strategies.md). Within the probe's interval that makes {findings.expected}; measured on your "
+        f"test images alone it may lie further off, as they are fewer. Suggested is {advice.why}.",
         parts=[Preformatted(text=advice.command)],
     )
 
@@ -223,10 +234,12 @@ def _doubted(findings: Findings) -> Block:
     ]
     wrong = 1 - findings.probes["linear"].accuracy.value
     return Block(
-        title=f"{len(findings.doubts)} labels, of which the first {len(shown)}",
+        title=f"{len(findings.doubts)} labels"
+        + ("" if len(shown) == len(findings.doubts) else f", the first {len(shown)}"),
         how_to_read="The label → what the image looks like, to a probe that was trained without it (confident "
         f"learning, Northcutt et al. 2021). The probe itself is wrong in {wrong:.0%} of the cases: begin at the top, "
-        "where the nearest neighbours agree with it. All are in doubts.csv.",
+        "where the nearest neighbours agree with it, sorted by how much likelier the other class is. All are in "
+        "doubts.csv.",
         parts=[Gallery(pictures=pictures)],
         names=[findings.samples[doubt.index].id for doubt in shown],
     )
@@ -244,7 +257,7 @@ def _copied(findings: Findings) -> Block:
         "too good; with different labels one of them is wrong. All are in copies.csv."
     )
     return Block(
-        title=f"{len(findings.copies)} sets, of which {len(findings.leaks)} reach over splits",
+        title=f"{_sets(len(findings.copies), '', '').strip()}, {len(findings.leaks) or 'none'} across splits",
         how_to_read=how,
         parts=[Gallery(pictures=pictures)],
         names=[findings.samples[index].id for _, index in shown],
