@@ -82,6 +82,20 @@ def graft_readers() -> Iterable[ReaderSpec]:
             options="graft_segmentation.options:MaskFolderOptions",
             gives=TAKES,
         ),
+        ReaderSpec(
+            name="pairs",
+            summary="A table with the columns image and mask, and perhaps split and group.",
+            target="graft_segmentation.readers.pairs:PairsReader",
+            options="graft_segmentation.options:PairsOptions",
+            gives=TAKES,
+        ),
+        ReaderSpec(
+            name="coco-masks",
+            summary="COCO's JSON with polygons and run lengths.",
+            target="graft_segmentation.readers.coco:CocoMaskReader",
+            options="graft_segmentation.options:CocoOptions",
+            gives=TAKES,
+        ),
     ]
 
 
