@@ -34,6 +34,21 @@ def graft_tasks() -> Iterable[TaskSpec]:
                 "coco": "COCO's JSON, with the detections and their scores",
                 "txt": "YOLO's lines of the sure detections",
             },
+            sample="graft_detection.sample:write_detected",
+            demo={
+                "head.kind": "ssd",
+                "head.finest": 4,
+                "head.extra": 0,
+                "head.width": 64,
+                "augment.kind": "flip",
+                "augment.scale": 0.6,
+                "backbone.size": 96,
+                "strategy.pace.lr": 2e-3,
+                "strategy.pace.head": 1.0,
+                "train.epochs": 20,
+                "train.batch": 4,
+                "evaluation.bootstrap": 200,
+            },
         )
     ]
 

@@ -57,7 +57,7 @@ def kinds(predictions: Sequence[Detections], targets: Sequence[Truth], *, n_clas
     _count(counts, matches.true_image[lost], matches.true_label[lost], 5)
     right = found & ~void
     _count(counts, matches.image[right], matches.label[right], 0)
-    wrong = ~found & ~void
+    wrong = ~found
     for image in np.unique(matches.image[wrong]):
         own, true = np.flatnonzero(wrong & (matches.image == image)), targets[image]
         over = overlaps(matches.box[own][:, None], true.boxes.astype(np.float64)[None], true.crowd)
