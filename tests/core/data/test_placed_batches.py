@@ -98,3 +98,20 @@ def test_targets_without_places_need_no_placement(tmp_path: Path) -> None:
     assert batch.placements is None
     assert batch.restored([5]) == [5]
     assert isinstance(samples[0].target, Patch)
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_training__boxes_lie_around_the_masks(tmp_path: Path, framing: str) -> None:
+    dataset = _dataset(tmp_path, framing, ImageAugmentation((32, 32), {**BASIC, "vertical_flip": True}))
+    compared = 0
+    for epoch in range(30):
+        for index in (0, 2):  # larger than a region: smaller ones are continued by reflection
+            places = dataset.target((epoch, index, 0)).given
+            ys, xs = np.nonzero(places.mask)
+            if not len(places.boxes) or not len(ys):
+                continue
+            around = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
+            assert np.abs(places.boxes[0] - around).max() <= 1.5, (epoch, index)
+            assert places.rows.tolist() == [0]
+            compared += 1
+    assert compared > 20
