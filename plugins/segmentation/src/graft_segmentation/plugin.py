@@ -47,7 +47,7 @@ def graft_tasks() -> Iterable[TaskSpec]:
                 "backbone.size": 64,
                 "strategy.pace.lr": 2e-3,
                 "strategy.pace.head": 2.0,
-                "train.epochs": 12,
+                "train.epochs": 18,
                 "train.batch": 8,
                 "evaluation.bootstrap": 200,
             },

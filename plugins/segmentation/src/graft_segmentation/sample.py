@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 CLASSES = ("background", "stripes", "dots", "checks")
 SPLITS = ("train", "val", "test")
-_PARTS = {"source": (40, (0.6, 1.0), (1.0, 1.6), 0.02), "target": (40, (0.15, 0.4), (1.4, 2.2), 0.05)}
+_PARTS = {"source": (40, (0.6, 1.0), (0.8, 1.4), 0.02), "target": (40, (0.3, 0.55), (1.0, 1.6), 0.04)}
 """Of each part: test images, contrast, fineness of patterns, and noise."""
 
 
