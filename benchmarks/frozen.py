@@ -91,34 +91,32 @@ def body(case: Case) -> tuple[Any, Any, int]:
     return frozen, nn.Sequential(network.layer4, network.global_pool), 2048
 
 
-class _Parts:
-    """A frozen part that stays in eval mode, a part that learns, and a head, as one module."""
+def parts(case: Case, classes: int) -> Any:
+    """Return a frozen part that stays in eval mode, a part that learns, and a head, as one module."""
+    import torch
+    from torch import nn
 
-    def __new__(cls, case: Case, classes: int) -> Any:
-        import torch
-        from torch import nn
+    frozen, learning, length = body(case)
+    frozen.requires_grad_(False)
 
-        frozen, learning, length = body(case)
-        frozen.requires_grad_(False)
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.frozen = frozen
+            self.learning = learning
+            self.head = nn.Sequential(nn.BatchNorm1d(length, affine=False), nn.Linear(length, classes))
 
-        class Network(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.frozen = frozen
-                self.learning = learning
-                self.head = nn.Sequential(nn.BatchNorm1d(length, affine=False), nn.Linear(length, classes))
+        def train(self, mode: bool = True) -> Any:
+            super().train(mode)
+            self.frozen.eval()
+            return self
 
-            def train(self, mode: bool = True) -> Any:
-                super().train(mode)
-                self.frozen.eval()
-                return self
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                given = self.frozen(images)
+            return self.head(self.learning(given))
 
-            def forward(self, images: torch.Tensor) -> torch.Tensor:
-                with torch.no_grad():
-                    given = self.frozen(images)
-                return self.head(self.learning(given))
-
-        return Network()
+    return Network()
 
 
 def datasets(data: Path, size: int) -> tuple[Any, Any]:
@@ -151,7 +149,7 @@ def bare(case: Case, data: Path, epochs: int | None = None) -> dict[str, float]:
     from torch.utils.data import DataLoader
 
     train, val = datasets(data, case.size)
-    network = _Parts(case, len(train.classes))
+    network = parts(case, len(train.classes))
     loader = DataLoader(train, BATCH, shuffle=True, drop_last=epochs is None)
     val_loader = DataLoader(val, BATCH)
     began = time.perf_counter()
@@ -186,7 +184,7 @@ def with_lightning(case: Case, data: Path) -> dict[str, float]:
     class Module(lightning.LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.network = _Parts(case, len(train.classes))
+            self.network = parts(case, len(train.classes))
             self.best = 0.0
 
         def training_step(self, batch: Any, index: int) -> Any:
@@ -246,7 +244,7 @@ def with_fastai(case: Case, data: Path) -> dict[str, float]:
         item_tfms=[Resize(int(case.size / 0.875)), CropPad(case.size)],
         batch_tfms=Normalize.from_stats((0.5,) * 3, (0.5,) * 3, cuda=False),
     )
-    network = _Parts(case, loaders.c)
+    network = parts(case, loaders.c)
     learner = Learner(
         loaders,
         network,

@@ -37,7 +37,7 @@ from training_step import write_images
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from graft.data.dataset import Batch
+    from graft.data.batch import Batch
     from graft.engine._trial import Trial
 
 WARM_UP = 2

@@ -18,7 +18,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from graft.backbones.contract import Backbone, BackboneInfo, StageInfo, WeightsInfo
-from graft.data.dataset import EpochSampler, ImageDataset, make_loader
+from graft.data.dataset import ImageDataset
+from graft.data.loader import make_loader
+from graft.data.sampler import EpochSampler
 from graft.data.samples import SPLITS, Catalogue, PreparedData, Sample
 from graft.data.store import PixelStore
 from graft.evaluation.metrics import Metric

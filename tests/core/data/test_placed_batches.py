@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from graft.data.augment import BASIC, NONE, STRONG, ImageAugmentation
-from graft.data.dataset import Batch, ImageDataset
+from graft.data.batch import Batch
+from graft.data.dataset import ImageDataset
 from graft.data.store import PixelStore
 from graft.preprocess import Preprocess
 from graft.windows import Windows

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graft.data.dataset import EpochSampler, Key
+from graft.data.sampler import EpochSampler, Key
 from graft.data.shards import WHOLE, Shard, ShardedSampler
 
 

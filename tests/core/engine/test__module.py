@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from graft.data.dataset import Batch
+from graft.data.batch import Batch
 from graft.engine._checkpoint import Checkpoints
 from graft.engine._module import Learner
 from graft.errors import RecipeError

@@ -9,7 +9,7 @@ import torch
 
 from graft.backbones.timm_source import TimmSource
 from graft.console import Console
-from graft.data.dataset import Batch
+from graft.data.batch import Batch
 from graft.engine import _speed
 from graft.engine._choose import make_choices
 from graft.engine._setup import Experiment, set_up

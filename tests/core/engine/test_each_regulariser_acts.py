@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from graft.data.dataset import Batch
+from graft.data.batch import Batch
 from graft.engine._checkpoint import Checkpoints
 from graft.engine._module import Learner
 from graft.model import Model

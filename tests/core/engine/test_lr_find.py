@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from graft.console import Console
-from graft.data.dataset import Batch
+from graft.data.batch import Batch
 from graft.engine import lr_find
 from graft.engine._setup import Experiment
 from graft.engine.lr_find import Found, find_learning_rate

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from graft.console import Console
-from graft.data.dataset import EpochSampler, ImageDataset
+from graft.data.dataset import ImageDataset
+from graft.data.sampler import EpochSampler
 from graft.data.samples import Sample
 from graft.data.store import PixelStore
 from graft.engine import _module

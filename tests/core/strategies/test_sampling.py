@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from graft.data.dataset import EpochSampler
+from graft.data.sampler import EpochSampler
 from graft.strategies.sampling import expected_repeats
 
 STRATA = ["cat"] * 60 + ["dog"] * 30 + ["owl"] * 10

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from boxes import write_shapes
 from graft.backbones.load import build_backbone
-from graft.data.dataset import stack_images
+from graft.data.batch import stack_images
 from graft.data.decode import decode
 from graft.errors import RecipeError, UserError
 from graft.model import Model

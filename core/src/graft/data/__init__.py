@@ -9,10 +9,13 @@ from graft.data.samples import SPLITS, BadFile, Catalogue, DuplicateSet, Prepare
 
 if TYPE_CHECKING:
     from graft.data.augmentation import Augmentation
-    from graft.data.dataset import Batch, EpochSampler, ImageDataset, make_loader
+    from graft.data.batch import Batch
+    from graft.data.dataset import ImageDataset
     from graft.data.decode import BadImage
     from graft.data.geometry import centre_crop, prepare_image, resize
+    from graft.data.loader import make_loader
     from graft.data.prepare import read
+    from graft.data.sampler import EpochSampler
     from graft.data.store import PixelStore
 
 __all__ = [
@@ -40,12 +43,12 @@ __all__ = [
 _HOMES = {
     "Augmentation": "augmentation",
     "BadImage": "decode",
-    "Batch": "dataset",
-    "EpochSampler": "dataset",
+    "Batch": "batch",
+    "EpochSampler": "sampler",
     "ImageDataset": "dataset",
     "PixelStore": "store",
     "centre_crop": "geometry",
-    "make_loader": "dataset",
+    "make_loader": "loader",
     "prepare_image": "geometry",
     "read": "prepare",
     "resize": "geometry",

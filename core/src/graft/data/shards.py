@@ -8,7 +8,7 @@ from itertools import islice
 
 from torch.utils.data import Sampler
 
-from graft.data.dataset import EpochSampler, Key
+from graft.data.sampler import EpochSampler, Key
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graft.console import Console
-from graft.data.dataset import Batch
+from graft.data.batch import Batch
 from graft.engine._checkpoint import TrainingState
 from graft.engine._record import Recorder
 from graft.engine._seeds import derive, seed_all

@@ -8,7 +8,7 @@ from statistics import median
 
 import torch
 
-from graft.data.dataset import Batch
+from graft.data.batch import Batch
 from graft.engine._setup import Experiment
 from graft.engine._trial import Trial, autocast
 

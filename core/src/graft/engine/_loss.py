@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from graft.data.dataset import Batch
+from graft.data.batch import Batch
 from graft.model import Model
 from graft.recipe.schema import Regularise
 from graft.strategies.mixing import mix, permuted

@@ -14,7 +14,8 @@ from timm.utils import ModelEmaV3
 from torch import Tensor
 
 from graft.console import Progress
-from graft.data.dataset import Batch, EpochSampler
+from graft.data.batch import Batch
+from graft.data.sampler import EpochSampler
 from graft.data.shards import ShardedSampler
 from graft.engine._checkpoint import TrainingState
 from graft.engine._clock import Clock

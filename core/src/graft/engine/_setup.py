@@ -13,8 +13,9 @@ import torch
 
 from graft.backbones.load import LoadedBackbone, build_backbone
 from graft.console import Console
-from graft.data.dataset import EpochSampler, ImageDataset
+from graft.data.dataset import ImageDataset
 from graft.data.prepare import prepare, read
+from graft.data.sampler import EpochSampler
 from graft.data.samples import PreparedData, Sample
 from graft.data.shards import WHOLE, Shard, ShardedSampler
 from graft.data.store import PixelStore

@@ -8,7 +8,8 @@ import time
 import torch
 from torch import Tensor
 
-from graft.data.dataset import Batch, ImageDataset
+from graft.data.batch import Batch
+from graft.data.dataset import ImageDataset
 from graft.engine._loss import training_loss
 from graft.engine._setup import Experiment
 from graft.strategies import unfreeze

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from graft.console import Console
-from graft.data.dataset import Batch
+from graft.data.batch import Batch
 from graft.engine._batch import out_of_memory
 from graft.engine._choose import deadline, make_choices
 from graft.engine._loss import training_loss

@@ -22,7 +22,7 @@ from torch import Tensor
 from graft.backbones.load import LoadedBackbone
 from graft.console import Console
 from graft.data.arrays import from_array
-from graft.data.dataset import stack_images
+from graft.data.batch import stack_images
 from graft.data.decode import MAX_PIXELS, BadImage, read_file
 from graft.data.geometry import centre_crop, prepare_image, resize
 from graft.errors import DataError, Problem, UserError, did_you_mean

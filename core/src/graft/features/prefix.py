@@ -24,13 +24,16 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from graft.data.augmentation import varies
-from graft.data.dataset import Batch, ImageDataset, Key, draw_seed, make_loader
+from graft.data.batch import Batch
+from graft.data.dataset import ImageDataset
+from graft.data.loader import make_loader
+from graft.data.sampler import Key, draw_seed
 from graft.features.fingerprint import key_of, space_of
 from graft.features.store import Row, RowStore
 from graft.model import Activations, Model
 
 if TYPE_CHECKING:
-    from graft.data.dataset import EpochSampler
+    from graft.data.sampler import EpochSampler
     from graft.data.shards import ShardedSampler
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -29,7 +29,7 @@ from graft.runs.predict import Predictor
 from graft.tasks.contract import Prediction, Task
 
 if TYPE_CHECKING:
-    from graft.data.dataset import Batch
+    from graft.data.batch import Batch
     from graft.plugins import Plugins
     from graft.recipe import ResolvedRecipe
     from graft.runs.folder import Run

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from numpy.typing import NDArray
 
-from graft.data.dataset import stack_images
+from graft.data.batch import stack_images
 from graft.data.decode import MAX_PIXELS, BadImage
 from graft.data.geometry import prepare_sized
 from graft.data.readers import as_text, is_image

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from graft.console import Console
-from graft.data.dataset import stack_images
+from graft.data.batch import stack_images
 from graft.data.geometry import centre_crop
 from graft.data.samples import SPLITS, Sample
 from graft.engine._setup import Experiment, set_up
@@ -115,7 +115,7 @@ class Findings:
     crossing: tuple[str, ...]
     advice: Advice
     seconds: float
-    ungrouped: bool = field(default=True)
+    ungrouped: bool
 
     @property
     def samples(self) -> Sequence[Sample]:
