@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from graft.plugins import AugmentationSpec, BackboneSpec, HeadSpec, StrategySpec, TaskSpec
+from graft.plugins import AugmentationSpec, BackboneSpec, DomainSpec, HeadSpec, StrategySpec, TaskSpec
 from graft.plugins.checks import faults_of_returned
 
 TASK = TaskSpec(
@@ -48,11 +48,32 @@ def test_faults_of_returned__accepts_what_fits() -> None:
         ("metrics", ["mae"]),
         ("head", None),
         ("monitor", 3),
+        ("recipe", ["train"]),
+        ("demo", 3),
     ],
 )
 def test_faults_of_returned__names_the_field(field: str, value: Any) -> None:
     good, (fault,) = faults_of_returned("graft_tasks", [replace(TASK, **{field: value})])
     assert good == []
+    assert f"`{field}`" in fault
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("recipe", "train"),
+        ("recipes", {"counting": "train"}),
+        ("recipes", ["counting"]),
+        ("backbones", {"resnet18": ""}),
+        ("backbones", ("resnet18",)),
+        ("samples", {"labels": "a.b.c"}),
+        ("demos", {"counting": 3}),
+    ],
+)
+def test_faults_of_returned__names_the_field_of_a_domain(field: str, value: Any) -> None:
+    domain = DomainSpec(name="sea", summary="The sea.", target="a:B", recipes={"counting": {}}, demos={"counting": {}})
+    assert faults_of_returned("graft_domains", [domain]) == ([domain], [])
+    (fault,) = faults_of_returned("graft_domains", [replace(domain, **{field: value})])[1]
     assert f"`{field}`" in fault
 
 

@@ -89,3 +89,33 @@ def test_stack__a_table_after_another_preset_in_the_domain(plugins: Plugins) -> 
     values, _ = strategy(more, "calm", domain="sun")
     assert values["pace"]["head"] == 10.0
     assert values["pace"]["lr"] == 0.25
+
+
+def test_stack__a_domain_lies_over_the_task_and_says_more_of_one_task(plugins: Plugins) -> None:
+    from dataclasses import replace
+
+    from graft.plugins import DomainSpec, TaskSpec
+    from toys import toy_plugins
+
+    said = {"train": {"epochs": 3, "batch": 4}, "split": {"val": 0.25}}
+    hunting = replace(plugins.find(TaskSpec, "sorting"), name="hunting", verb="hunt", recipe=said)
+    sun = DomainSpec(
+        name="sun",
+        summary="Sun",
+        target="toys:D",
+        recipe={"train": {"epochs": 5, "seed": 9}},
+        recipes={"hunting": {"train": {"epochs": 6}}},
+    )
+    more = toy_plugins(hunting, sun)
+
+    def train(task: str, **written: object) -> dict[str, object]:
+        tree = stack([Layer.of({"task": task, **written}, "file")], more)
+        return {key: tree.values["train"][key] for key in ("epochs", "batch")}
+
+    assert train("hunting") == {"epochs": 3, "batch": 4}
+    assert train("sorting", domain="sun")["epochs"] == 5
+    assert train("hunting", domain="sun") == {"epochs": 6, "batch": 4}
+    assert train("hunting", domain="sun", train={"epochs": 8}) == {"epochs": 8, "batch": 4}
+    tree = stack([Layer.of({"task": "hunting", "domain": "sun"}, "file")], more)
+    assert tree.origins[("train", "epochs")] == "domain sun"
+    assert tree.origins[("train", "batch")] == "task hunting"

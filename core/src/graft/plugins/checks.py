@@ -13,6 +13,8 @@ _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*
 _RESOURCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[\w./-]+")
 _SUFFIX = re.compile(r"[a-z0-9]+")
 _NAMES = {"tasks", "metrics"}
+_MAPPINGS = {"recipe", "demo"}
+_TABLES = {"recipes", "demos"}
 _WORDS = {"verb", "takes", "head", "augment", "monitor", "gives"}
 
 
@@ -59,8 +61,6 @@ def _faults(spec: Contribution) -> Iterator[str]:
             yield f"`{name}` is {value!r}: write a tuple of names, as in ('one',)"
         elif name in _WORDS and not _fits(_NAME, value):
             yield f"`{name}` is {value!r}: write one word"
-        elif name == "recipe" and not isinstance(value, Mapping):
-            yield "`recipe` must be a mapping"
         elif name == "index" and not _fits(_RESOURCE, value):
             yield f"`index` is {value!r}: write 'package:file'"
         elif name == "needs" and value not in ("embedding", "pyramid"):
@@ -71,14 +71,24 @@ def _faults(spec: Contribution) -> Iterator[str]:
             yield f"`files` is {value!r}: map file suffixes, as in 'png', to what a file holds"
         elif name == "sample" and value is not None and not _fits(_TARGET, value):
             yield f"`sample` is {value!r}: write 'package.module:function'"
-        elif name == "demo" and not isinstance(value, Mapping):
-            yield "`demo` must be a mapping"
+        elif name in _MAPPINGS and not isinstance(value, Mapping):
+            yield f"`{name}` must be a mapping"
+        elif name in _TABLES and not (isinstance(value, Mapping) and all(isinstance(v, Mapping) for v in value.values())):
+            yield f"`{name}` must map names of tasks to mappings"
+        elif name == "backbones" and not _is_of_texts(value):
+            yield f"`{name}` is {value!r}: map architectures to why they suit"
+        elif name == "samples" and not (isinstance(value, Mapping) and all(_fits(_TARGET, v) for v in value.values())):
+            yield f"`{name}` is {value!r}: map kinds of targets to 'package.module:function'"
         elif name == "fitted" and not isinstance(value, bool):
             yield f"`fitted` is {value!r}: write True or False"
 
 
 def _fits(pattern: re.Pattern[str], value: object) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _is_of_texts(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(text, str) and text.strip() for text in value.values())
 
 
 def _a(value: object) -> str:

@@ -58,6 +58,7 @@ class TaskSpec(Descriptor):
             `function(folder, seed=, size=, per_class=)`: into the folders `source` and `target`, each with train, val
             and test, and a `README.txt`. Returns the number of images.
         demo: What `graft demo VERB` sets in its recipes, by dotted keys, over what it sets for every task.
+        recipe: What its recipes have by default, as a fragment over core's defaults and under a domain's.
     """
 
     kind: ClassVar[str] = "task"
@@ -73,15 +74,29 @@ class TaskSpec(Descriptor):
     files: Mapping[str, str] = field(default_factory=dict)
     sample: str | None = None
     demo: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DomainSpec(Descriptor):
-    """A domain. `recipe` is a fragment that lies between the task's defaults and the user's recipe."""
+    """A domain: where images come from. `target` is a `graft.domains.Domain` class.
+
+    Args:
+        recipe: A fragment that lies between the task's defaults and the user's recipe, for every task.
+        recipes: Further fragments by the task's name, each over `recipe`.
+        backbones: Architectures that suit its images, each with the reason.
+        samples: `package.module:function` by the kind of target that a task takes, as `TaskSpec.sample`: the domain's
+            own sample data.
+        demos: What `graft demo VERB --domain NAME` sets over what the task's own demo does, by the task's name.
+    """
 
     kind: ClassVar[str] = "domain"
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    backbones: Mapping[str, str] = field(default_factory=dict)
+    samples: Mapping[str, str] = field(default_factory=dict)
+    demos: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

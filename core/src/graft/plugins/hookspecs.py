@@ -73,7 +73,8 @@ def graft_tasks() -> Iterable[TaskSpec]:  # type: ignore[empty-body]
 def graft_domains() -> Iterable[DomainSpec]:  # type: ignore[empty-body]
     """Offer domains: where images come from, as a fragment of the recipe.
 
-    The fragment is laid over the task's defaults and under the user's recipe, so whatever the user writes wins.
+    The fragment is laid over the task's defaults and under the user's recipe, so whatever the user writes wins;
+    `recipes` says more of single tasks.
 
     Example:
         ```python
@@ -89,6 +90,7 @@ def graft_domains() -> Iterable[DomainSpec]:  # type: ignore[empty-body]
                     summary="Grey microscope images of single organisms.",
                     target="graft_plankton.domain:Plankton",
                     recipe={"augment": {"kind": "strong"}, "backbone": {"channels": 1}},
+                    recipes={"segmentation": {"train": {"epochs": 40}}},
                 )
             ]
         ```

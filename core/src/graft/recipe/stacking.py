@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from graft.errors import PluginError
 from graft.plugins.descriptors import DomainSpec, HeadSpec, StrategySpec, TaskSpec
@@ -25,10 +25,10 @@ def stack(written: Sequence[Layer], plugins: Plugins) -> Tree:
     """
     task = _chosen(written, ("task", "kind"), TaskSpec, plugins)
     domain = _chosen(written, ("domain", "kind"), DomainSpec, plugins)
-    fragments = [] if domain is None else [Layer.of(domain.recipe, f"domain {domain.name}")]
+    fragments = [] if domain is None else _fragments_of(domain, task)
     above = _of_one_preset([*fragments, *written])
     preset = _chosen(above, ("strategy", "preset"), StrategySpec, plugins)
-    own = [] if task is None else [Layer.of(_defaults_of(task), f"task {task.name}")]
+    own = [] if task is None else _own(task)
     head = _chosen([*own, *above], ("head", "kind"), HeadSpec, plugins)
 
     tree = Tree()
@@ -45,13 +45,22 @@ def stack(written: Sequence[Layer], plugins: Plugins) -> Tree:
     return tree
 
 
-def _defaults_of(task: TaskSpec) -> dict[str, Any]:
-    return {
+def _own(task: TaskSpec) -> list[Layer]:
+    """Return what a task's recipes have by default."""
+    source = f"task {task.name}"
+    parts = {
         "head": task.head,
         "augment": task.augment,
         "evaluation": {"metrics": task.metrics},
         "train": {"monitor": task.monitor},
     }
+    return [Layer.of(parts, source), Layer.of(task.recipe, source)]
+
+
+def _fragments_of(domain: DomainSpec, task: TaskSpec | None) -> list[Layer]:
+    """Return what a domain says for every task, and over it what it says for this one."""
+    fragments = [domain.recipe] if task is None else [domain.recipe, domain.recipes.get(task.name, {})]
+    return [Layer.of(fragment, f"domain {domain.name}") for fragment in fragments]
 
 
 def _of_one_preset(layers: Sequence[Layer]) -> list[Layer]:
