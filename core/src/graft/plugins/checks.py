@@ -73,7 +73,9 @@ def _faults(spec: Contribution) -> Iterator[str]:
             yield f"`sample` is {value!r}: write 'package.module:function'"
         elif name in _MAPPINGS and not isinstance(value, Mapping):
             yield f"`{name}` must be a mapping"
-        elif name in _TABLES and not (isinstance(value, Mapping) and all(isinstance(v, Mapping) for v in value.values())):
+        elif name in _TABLES and not (
+            isinstance(value, Mapping) and all(isinstance(v, Mapping) for v in value.values())
+        ):
             yield f"`{name}` must map names of tasks to mappings"
         elif name == "backbones" and not _is_of_texts(value):
             yield f"`{name}` is {value!r}: map architectures to why they suit"
