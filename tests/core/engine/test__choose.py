@@ -122,6 +122,16 @@ def test_auto__a_run_says_what_it_did_and_does_it_again(
     assert again.recipe.strategy.unfreeze.kind == "gradual"
 
 
+@pytest.mark.parametrize(("batch", "norm"), [(4, "freeze"), (16, "follow")])
+def test_norm__auto_is_replaced_by_what_suits_the_batch(
+    prepare: Prepare, pretrained: str, batch: int, norm: str
+) -> None:
+    found = chosen(prepare(pretrained, "strategy.norm=auto", f"train.batch={batch}"))
+    assert found.recipe.strategy.norm == norm
+    assert found.choices[0].startswith("norms ")
+    assert chosen(prepare("strategy.norm=auto", f"train.batch={batch}")).recipe.strategy.norm == "follow"
+
+
 def test_budget__stands_in_for_the_epochs(prepare: Prepare) -> None:
     experiment = prepare("train.budget=90s")
     found = chosen(experiment, seconds=2.0)

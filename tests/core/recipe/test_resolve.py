@@ -272,7 +272,7 @@ BROKEN = {
     ),
     "a word of a strategy": (
         GOOD + "[strategy]\nnorm = 'frozen'",
-        "strategy.norm: expected one of 'follow', 'freeze', 'statistics', 'train', got 'frozen' "
+        "strategy.norm: expected one of 'follow', 'freeze', 'statistics', 'train', 'auto', got 'frozen' "
         "(did you mean 'freeze'?)",
     ),
     "a word of a part": (

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from graft.plugins import StrategySpec, core_plugins
-from graft.strategies.auto import FAR, FEW_EPOCHS, FEW_SAMPLES, Situation, choose
+from graft.strategies.auto import FAR, FEW_EPOCHS, FEW_IMAGES, FEW_SAMPLES, Situation, choose, choose_norm
 
 USUAL: dict[str, Any] = {"per_class": FEW_SAMPLES, "shift": 0.1, "epochs_in_time": None, "pretrained": True}
 
@@ -51,3 +51,18 @@ def test_choose__presets_that_there_are() -> None:
                     name, _ = choose(situation)
                     assert name in presets
                     assert presets[name].recipe["unfreeze"]["kind"] != "auto"
+
+
+@pytest.mark.parametrize(
+    ("batch", "pretrained", "batch_norms", "norm", "reason"),
+    [
+        (FEW_IMAGES - 1, True, True, "freeze", "15 images at a time are too few for statistics"),
+        (FEW_IMAGES, True, True, "follow", "16 images are enough"),
+        (2, False, True, "follow", "without pretrained weights"),
+        (2, True, False, "follow", "none of them takes statistics over a batch"),
+    ],
+)
+def test_choose_norm(batch: int, pretrained: bool, batch_norms: bool, norm: str, reason: str) -> None:
+    chosen, why = choose_norm(batch, pretrained=pretrained, batch_norms=batch_norms)
+    assert chosen == norm
+    assert reason in why

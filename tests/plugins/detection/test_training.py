@@ -5,14 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from boxes import write_shapes
 from commands import Graft, Result
+from graft.backbones.load import build_backbone
+from graft.plugins import core_plugins
+from graft.recipe.schema import Backbone
 from graft_detection.formats.coco import CocoReader
 from graft_detection.formats.yolo import YoloReader
 from graft_detection.options import CocoOptions, YoloOptions
@@ -23,7 +29,6 @@ RECIPE = (
     "head.finest=4",
     "head.extra=0",
     "augment.kind=none",
-    "strategy.norm=freeze",
     "strategy.pace.lr=3e-3",
     "strategy.pace.head=1",
     "train.batch=4",
@@ -61,6 +66,18 @@ def test_train__learns_and_measures(trained: tuple[Graft, Path, Path]) -> None:
     assert test["map50"]["value"] > 0.9
     assert test["map"]["low"] <= test["map"]["value"] <= test["map"]["high"]
     assert "map50.disc" in test
+
+
+def test_train__pretrained_norms_are_left_as_they_are_at_small_batches(trained: tuple[Graft, Path, Path]) -> None:
+    """That is detection's default; whoever trains from nothing, or with many images at a time, needs them to learn."""
+    _, _, run = trained
+    assert tomllib.loads((run / "recipe.toml").read_text())["strategy"]["norm"] == "freeze"
+    trained_with = load_file(run / "bundle" / "model.safetensors")
+    pretrained = build_backbone(Backbone(), plugins=core_plugins()).backbone.state_dict()
+    statistics = [name for name in pretrained if name.endswith(("running_mean", "running_var"))]
+    assert statistics
+    for name in statistics:
+        assert torch.equal(trained_with[f"backbone.{name}"], pretrained[name]), name
 
 
 def test_report__shows_curves_mistakes_and_pictures(trained: tuple[Graft, Path, Path]) -> None:

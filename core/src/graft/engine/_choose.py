@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from graft.console import Console
 from graft.engine._batch import largest_batch
@@ -24,7 +24,7 @@ from graft.plugins import StrategySpec
 from graft.recipe.layers import leaves, plain
 from graft.recipe.schema import Strategy, budget_seconds
 from graft.sequences import Sequences
-from graft.strategies.auto import Situation, choose
+from graft.strategies.auto import Situation, choose, choose_norm
 from graft.strategies.shift import shift
 
 _BATCHES_SEEN = 4
@@ -48,7 +48,7 @@ def deadline(experiment: Experiment, *, began: float, spent: float = 0.0) -> flo
 
 
 def make_choices(experiment: Experiment, *, ends: float | None, console: Console) -> Experiment:
-    """Return the experiment with a strategy, a batch, a way to calculate and a number of epochs.
+    """Return the experiment with a batch, norms, a strategy, a way to calculate and a number of epochs.
 
     Args:
         experiment: Its model stays as it is.
@@ -60,6 +60,8 @@ def make_choices(experiment: Experiment, *, ends: float | None, console: Console
     if experiment.recipe.train.batch == "auto":
         batch, why = largest_batch(experiment, console)
         experiment = experiment.changed(why, train=experiment.recipe.train.model_copy(update={"batch": batch}))
+    if experiment.recipe.strategy.norm == "auto":
+        experiment = _with_norms(experiment)
     if experiment.recipe.strategy.unfreeze.kind == "auto":
         experiment = _with_strategy(experiment, ends)
     if experiment.recipe.speed.mode == "auto":
@@ -71,6 +73,17 @@ def make_choices(experiment: Experiment, *, ends: float | None, console: Console
     for sentence in experiment.choices[known:]:
         console.say("Choice", sentence)
     return experiment
+
+
+def _with_norms(experiment: Experiment) -> Experiment:
+    """Return the experiment with norms that suit its batch."""
+    layers = experiment.model.backbone.modules()
+    norm, why = choose_norm(
+        experiment.batch,
+        pretrained=experiment.loaded.weights is not None,
+        batch_norms=any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in layers),
+    )
+    return experiment.changed(why, strategy=experiment.recipe.strategy.model_copy(update={"norm": norm}))
 
 
 def _with_strategy(experiment: Experiment, ends: float | None) -> Experiment:

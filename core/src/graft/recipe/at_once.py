@@ -23,7 +23,7 @@ _SAME = "images are described as prediction sees them"
 
 _FITTING: Mapping[Path, tuple[tuple[Any, ...], str]] = {
     ("strategy", "unfreeze", "kind"): (("none",), _STILL),
-    ("strategy", "norm"): (("follow", "freeze"), _STILL),
+    ("strategy", "norm"): (("follow", "freeze", "auto"), _STILL),
     (*_REGULARISE, "l2_sp"): ((0,), _STILL),
     (*_REGULARISE, "stochastic_depth"): ((0,), _STILL),
     (*_REGULARISE, "mixup"): ((0,), _ONCE),

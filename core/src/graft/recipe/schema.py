@@ -242,9 +242,10 @@ class Strategy(Options):
     """A named strategy that the other keys refine: see `graft strategies list`."""
     unfreeze: AnyPart = Part(kind="all")
     """What trains, and when: none, all, from, surgical, gradual, head-then-all or auto."""
-    norm: Literal["follow", "freeze", "statistics", "train"] = "follow"
+    norm: Literal["follow", "freeze", "statistics", "train", "auto"] = "follow"
     """The backbone's norm layers: `follow` their stage; `freeze` all, for small batches; take the `statistics` of the
-    new images also in frozen stages, for a shift of domain; or `train` all, also in frozen stages."""
+    new images also in frozen stages, for a shift of domain; or `train` all, also in frozen stages. `auto`: freeze
+    pretrained batch norms that would see fewer than 16 images at a time."""
     pace: Pace = Pace()
     """Learning rates, over units and over time."""
     regularise: Regularise = Regularise()

@@ -29,6 +29,8 @@ class Situation:
 FEW_EPOCHS = 3
 FEW_SAMPLES = 30
 FAR = 0.2
+FEW_IMAGES = 16
+"""In a batch: below it the error of batch norms grows (Wu & He 2018, "Group normalization")."""
 
 
 def choose(situation: Situation) -> tuple[str, str]:
@@ -50,6 +52,23 @@ def choose(situation: Situation) -> tuple[str, str]:
     if situation.shift < FAR:
         return _because("lp-ft", f"{size}, near to {known}")
     return _because("full", f"{size}, but far from {known}")
+
+
+def choose_norm(batch: int, *, pretrained: bool, batch_norms: bool) -> tuple[str, str]:
+    """Return `freeze` or `follow` for the backbone's norms, and why, as a sentence.
+
+    Args:
+        batch: Images that a norm sees at a time.
+        pretrained: Whether the norms know images already.
+        batch_norms: Whether there are norms that take statistics over a batch.
+    """
+    if not batch_norms:
+        return "follow", "norms follow their stages: none of them takes statistics over a batch"
+    if batch >= FEW_IMAGES:
+        return "follow", f"norms follow their stages: {batch} images are enough for statistics"
+    if not pretrained:
+        return "follow", "norms follow their stages: without pretrained weights they know no statistics yet"
+    return "freeze", f"norms freeze: {batch} images at a time are too few for statistics"
 
 
 def _because(preset: str, reason: str) -> tuple[str, str]:

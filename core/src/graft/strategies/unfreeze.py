@@ -111,7 +111,7 @@ def apply(model: Model, frozen: Collection[str], norm: str) -> None:
     for name, module in units(model).items():
         module.requires_grad_(name not in frozen)
         module.train(name not in frozen)
-    if norm == "follow":
+    if norm in ("follow", "auto"):  # what `auto` becomes is chosen when the batch is known
         return
     for layer in model.backbone.modules():
         if isinstance(layer, NORMS):

@@ -34,6 +34,7 @@ def graft_tasks() -> Iterable[TaskSpec]:
                 "coco": "COCO's JSON, with the detections and their scores",
                 "txt": "YOLO's lines of the sure detections",
             },
+            recipe={"train": {"batch": 8}, "strategy": {"norm": "auto"}},
             sample="graft_detection.sample:write_detected",
             demo={
                 "head.kind": "ssd",
