@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,48 @@ def test_load_recipe__an_override_before_the_kind_is_lost_with_the_kind_below(pl
     resolved = load_recipe(None, base=base, overrides=["head=deep"], plugins=plugins)
     assert resolved.recipe.head is not None
     assert "low" not in resolved.recipe.head.own
+
+
+@pytest.mark.parametrize("words", list(permutations(["head.kind=deep", "head.dropout=0.5", "head.bias=false"])))
+def test_load_recipe__order_of_overrides_does_not_matter(words: tuple[str, ...], plugins: Plugins) -> None:
+    base = {"task": "sorting", "data": {"train": "x"}, "head": {"kind": "fragile", "low": 0.5}}
+    head = load_recipe(None, base=base, overrides=words, plugins=plugins).recipe.head
+    assert head is not None
+    assert (head.kind, head.own["dropout"], head.own["bias"]) == ("deep", 0.5, False)
+    assert "low" not in head.own
+
+
+def test_load_recipe__order_of_python_values_does_not_matter(plugins: Plugins) -> None:
+    base = {"head.dropout": 0.5, "head.kind": "deep", "task": "sorting", "data.train": "x"}
+    head = load_recipe(None, base=base, plugins=plugins).recipe.head
+    assert head is not None
+    assert head.own["dropout"] == 0.5
+
+
+def test_load_recipe__a_preset_after_what_refines_it(tmp_path: Path, plugins: Plugins) -> None:
+    path = write(tmp_path, MINIMAL + '[strategy]\npreset = "wild"\n[strategy.pace]\nhead = 3.0\n')
+    words = ["strategy.pace.lr=0.125", "strategy=calm"]
+    for overrides in (words, words[::-1]):
+        pace = load_recipe(path, overrides=overrides, plugins=plugins).recipe.strategy.pace
+        assert (pace.lr, pace.warmup, pace.head) == (0.125, 0.5, 10.0)
+
+
+def test_load_recipe__of_two_overrides_for_one_key_the_later_one_counts(plugins: Plugins) -> None:
+    base = {"task": "sorting", "data": {"train": "x"}}
+    words = ["head=deep", "train.batch=4", "head={kind='fragile', low=0.25}", "train.batch=8"]
+    recipe = load_recipe(None, base=base, overrides=words, plugins=plugins).recipe
+    assert recipe.train.batch == 8
+    assert recipe.head is not None
+    assert (recipe.head.kind, recipe.head.own["low"]) == ("fragile", 0.25)
+
+
+def test_load_recipe__an_entry_of_a_list_that_is_given_beside_it(plugins: Plugins) -> None:
+    base = {"task": "sorting", "data": {"train": "x"}}
+    words = ['evaluation.metrics=["share", "share"]', "head.dropout=0.5", "evaluation.metrics.1=rank", "head=deep"]
+    recipe = load_recipe(None, base=base, overrides=words, plugins=plugins).recipe
+    assert recipe.evaluation.metrics == ("share", "rank")
+    assert recipe.head is not None
+    assert recipe.head.own["dropout"] == 0.5
 
 
 def test_load_recipe__list_entry(plugins: Plugins) -> None:

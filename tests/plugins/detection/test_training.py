@@ -43,7 +43,7 @@ def shapes(folder: Path) -> Path:
 
 def train(graft: Graft, file: Path, *more: str) -> Result:
     given = [f"{name}={file}" for name in ("data.val", "data.test")]
-    done = graft("detect", "train", file, *given, *more, *RECIPE, "--out", "runs")  # a kind forgets what came before it
+    done = graft("detect", "train", file, *given, *RECIPE, *more, "--out", "runs")
     assert done.code == 0, done.err
     return done
 

@@ -45,6 +45,34 @@ class Layer:
         return cls(copied, source)
 
 
+def as_one(layers: Sequence[Layer]) -> list[Layer]:
+    """Return what one source says, layer by layer, as one layer: their order matters only where two set the same value.
+
+    Laid one by one, a `kind` would replace what was said beside it before. Entries of a list that another of the layers
+    gives have no place in one layer with it, and follow in layers of their own.
+    """
+    values: dict[str, Any] = {}
+    entries = []
+    for layer in layers:
+        if any(_in_a_list(path, values) for path, _ in leaves(layer.values)):
+            entries.append(layer)
+        else:
+            _merge(layer.values, values)
+    return [Layer(values, layers[0].source), *entries] if layers else []
+
+
+def _in_a_list(path: Path, values: Mapping[str, Any]) -> bool:
+    return any(isinstance(get(values, path[:length]), list) for length in range(1, len(path)))
+
+
+def _merge(values: Mapping[str, Any], onto: dict[str, Any]) -> None:
+    for key, value in values.items():
+        if isinstance(value, dict) and isinstance(below := onto.get(key), dict):
+            _merge(value, below)
+        else:
+            onto[key] = value
+
+
 @dataclass
 class Tree:
     """What the layers so far amount to.

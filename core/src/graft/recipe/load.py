@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.errors import Problem, RecipeError
-from graft.recipe.layers import Layer, dotted, nested
+from graft.recipe.layers import Layer, as_one, dotted, nested
 from graft.recipe.resolve import resolve_layers
 from graft.recipe.resolved import ResolvedRecipe
 
@@ -32,7 +32,8 @@ def load_recipe(
 ) -> ResolvedRecipe:
     """Return the complete recipe of a file and what is laid over it.
 
-    Order: defaults < the task's < the domain's < the strategy preset < the file < `base` < `overrides`.
+    Order: defaults < the task's < the domain's < the strategy preset < the file < `base` < `overrides`. Within `base`
+    and within `overrides` it does not matter; of two for the same key the later one counts.
 
     Args:
         path: A TOML file; None when `base` and `overrides` say everything.
@@ -48,12 +49,14 @@ def load_recipe(
     problems: list[Problem] = []
     if path is not None:
         layers.append(Layer.of(read_toml(path), path.name))
-    layers += [Layer.of(nested(key.split("."), value), base_source) for key, value in (base or {}).items()]
+    layers += as_one([Layer.of(nested(key.split("."), value), base_source) for key, value in (base or {}).items()])
+    words = []
     for text in overrides:
         try:
-            layers.append(Layer.of(parse_override(text), COMMAND_LINE))
+            words.append(Layer.of(parse_override(text), COMMAND_LINE))
         except RecipeError as error:
             problems += error.problems
+    layers += as_one(words)
     main = path.name if path is not None else base_source if base else COMMAND_LINE
     return resolve_layers(layers, plugins=plugins, main=main, problems=problems)
 
