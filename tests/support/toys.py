@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from graft.errors import Problem
 from graft.plugins import (
     AugmentationSpec,
     Contribution,
@@ -69,6 +70,20 @@ class FragileOptions(Options):
         if self.low >= self.high:
             raise ValueError("low must be below high")
         return self
+
+
+class CoarseOptions(Options):
+    """Options of a head that needs coarse maps."""
+
+    at_least: int = 16
+    """The reduction that some stage must have."""
+
+
+def coarse_enough(reductions: tuple[int, ...], options: CoarseOptions) -> Problem | None:
+    """Say so when no stage is coarse enough."""
+    if max(reductions) >= options.at_least:
+        return None
+    return Problem("head.at_least", f"no stage is as coarse as {options.at_least}", f"there is {max(reductions)}")
 
 
 class DotsOptions(Options):

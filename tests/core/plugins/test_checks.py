@@ -91,6 +91,11 @@ def test_faults_of_returned__gives_every_fault() -> None:
     assert len(faults) == 4
 
 
+def test_faults_of_returned__fits_names_a_function() -> None:
+    assert "`fits`" in faults_of_returned("graft_heads", [replace(HEAD, fits="coarse")])[1][0]
+    assert faults_of_returned("graft_heads", [replace(HEAD, fits="a.b:coarse")])[1] == []
+
+
 def test_faults_of_returned__fitted_is_true_or_false() -> None:
     assert "`fitted`" in faults_of_returned("graft_heads", [replace(HEAD, fitted="yes")])[1][0]  # type: ignore[arg-type]
     assert faults_of_returned("graft_heads", [replace(HEAD, fitted=True)])[1] == []

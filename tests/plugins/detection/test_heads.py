@@ -12,7 +12,7 @@ from boxes import write_shapes
 from graft.backbones.load import build_backbone
 from graft.data.batch import stack_images
 from graft.data.decode import decode
-from graft.errors import RecipeError, UserError
+from graft.errors import UserError
 from graft.model import Model
 from graft.plugins import HeadSpec, Plugins, load_plugins
 from graft.recipe.schema import Backbone
@@ -158,8 +158,12 @@ def test_heads__fit_other_backbones(plugins: Plugins, name: str, kind: str) -> N
 
 
 def test_heads__say_when_no_stage_is_coarse_enough(plugins: Plugins) -> None:
-    with pytest.raises(RecipeError, match="no stage has a reduction of 64 or more; there are 2, 4, 8, 16, 32"):
-        build(plugins, "retinanet", finest=64)
+    spec = plugins.find(HeadSpec, "retinanet")
+    problem = plugins.unfit(spec, (2, 4, 4, 8), plugins.options(spec)(finest=16))
+    assert str(problem) == (
+        "head.finest: no stage has a reduction of 16 or more; there are 2, 4, 8 (set head.finest=8, or less)"
+    )
+    assert plugins.unfit(spec, (2, 4, 4, 8), plugins.options(spec)()) is None
 
 
 def test_anchors__lie_around_their_cells_as_the_outputs_do() -> None:

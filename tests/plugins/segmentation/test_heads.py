@@ -103,15 +103,33 @@ def _info(*reductions: int) -> BackboneInfo:
 
 
 @pytest.mark.parametrize(
-    ("name", "reductions"),
-    [("fpn", (2, 4, 8)), ("deeplabv3+", (2,)), ("upernet", (2, 4)), ("segformer", (2, 8, 16)), ("unet++", (2,))],
+    ("name", "reductions", "missing"),
+    [
+        ("fpn", (2, 4, 8), "1/16"),
+        ("deeplabv3+", (2,), "1/4, 1/8"),
+        ("deeplabv3+", (8, 8, 16, 32, 64), "1/4"),
+        ("upernet", (2, 4), "1/8"),
+        ("segformer", (2, 8, 16), "1/4"),
+        ("unet++", (2,), "1/4"),
+    ],
 )
-def test_a_backbone_that_does_not_fit_is_refused(plugins: Plugins, name: str, reductions: tuple[int, ...]) -> None:
-    spec = plugins.find(HeadSpec, name)
-    task = SegmentationTask(classes=CLASSES, options=TaskOptions())
-    with pytest.raises(RecipeError, match=r"needs feature maps of 1/.*this backbone has 1/2.*take unet or fcn"):
-        plugins.target(spec)(info=_info(*reductions), classes=CLASSES, options=HeadOptions(), task=task)
-    UnetHead(info=_info(*reductions), classes=CLASSES, options=HeadOptions(), task=task)
+def test_a_backbone_that_does_not_fit_is_refused(
+    plugins: Plugins, name: str, reductions: tuple[int, ...], missing: str
+) -> None:
+    problem = plugins.unfit(plugins.find(HeadSpec, name), reductions, HeadOptions())
+    assert problem is not None
+    assert problem.where == "head.kind"
+    assert f"needs feature maps of {missing} of the image's size, and the backbone has 1/" in problem.what
+    assert "take unet or fcn" in str(problem.hint)
+    assert plugins.unfit(plugins.find(HeadSpec, "unet"), reductions, HeadOptions()) is None
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_a_backbone_without_smaller_maps_is_refused(plugins: Plugins, name: str) -> None:
+    """As VGG's stem alone is."""
+    problem = plugins.unfit(plugins.find(HeadSpec, name), (1,), HeadOptions())
+    assert problem is not None
+    assert "and the backbone has none that is smaller" in problem.what
 
 
 def test_class_weights__by_name_and_balanced() -> None:

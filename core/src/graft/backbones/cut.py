@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from graft.backbones.contract import Backbone, BackboneInfo, StageInfo
+from graft.backbones.names import stage_names
 from graft.preprocess import Preprocess
 
 _DROP = 1.5
@@ -95,12 +96,13 @@ def plan(model: nn.Module, *, end: str, channels: int = 3, size: int = 224) -> C
         raise CannotCut(f"it ends in {tuple(x.shape)}, not in one vector for each image")
 
     groups = _group(steps)
+    names = stage_names(len(groups))
     info = []
     reduction = 1
     for i, group in enumerate(groups):
         for step in group:
             reduction *= round(step.ratio)
-        info.append(StageInfo(name=f"stage{i}" if i else "stem", channels=group[-1].channels, reduction=reduction))
+        info.append(StageInfo(name=names[i], channels=group[-1].channels, reduction=reduction))
     stages = tuple(tuple(step.path for step in group) for group in groups)
     tail = tuple(path for path, _ in links[last + 1 :])
     return Cut(

@@ -30,7 +30,7 @@ class EmbeddedSource:
 
     def names(self) -> Sequence[str]:
         """Return the embedded backbones."""
-        return read_index(INDEX)
+        return tuple(read_index(INDEX))
 
     def build(self, arch: str, *, channels: int = 3, stochastic_depth: float = 0.0) -> Backbone:
         """Build `arch` with random weights and its own preprocessing.

@@ -1,8 +1,8 @@
-"""Architecture names, checked against each source's text index. Torch-free."""
+"""Architecture names and the resolutions of their stages, as each source's text index lists them. Torch-free."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -17,9 +17,15 @@ SEARCH_ORDER = ("graft", "timm", "torchvision")
 """Where an unqualified name is looked up first; other sources follow by name."""
 
 
+Reductions = tuple[int, ...]
+"""Of each stage, stem first: input pixels per output pixel. Empty where they are not known."""
+
+
 @cache
-def read_index(index: str) -> tuple[str, ...]:
-    """Return the lines of the text resource `package:file`.
+def read_index(index: str) -> Mapping[str, Reductions]:
+    """Return the architectures that the text resource `package:file` lists, in its order, with their reductions.
+
+    A line is a name, and perhaps a tab and the reductions: `resnet50<TAB>2 4 8 16 32`.
 
     Raises:
         PluginError: When it cannot be read.
@@ -27,13 +33,30 @@ def read_index(index: str) -> tuple[str, ...]:
     package, _, name = index.partition(":")
     try:
         text = resources.files(package).joinpath(name).read_text(encoding="utf-8")
+        lines = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
+        parts = [line.partition("\t") for line in lines]
+        return {name.strip(): tuple(map(int, numbers.split())) for name, _, numbers in parts}
     except (OSError, ModuleNotFoundError, ValueError) as error:
         raise PluginError(f"the index of backbones '{index}' cannot be read: {error}") from error
-    return tuple(line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#"))
 
 
-def architectures(spec: BackboneSpec) -> Sequence[str]:
-    """Return the architectures of a source, as its index lists them.
+def stage_names(count: int) -> list[str]:
+    """Return what a backbone's stages are called, from input to output: `stem`, `stage1` and so on."""
+    return [f"stage{number}" if number else "stem" for number in range(count)]
+
+
+def reductions_of(spec: BackboneSpec, arch: str) -> Reductions:
+    """Return the reductions of an architecture's stages, as far as its source's index lists them.
+
+    Raises:
+        PluginError: When the source has no readable index.
+    """
+    listed = architectures(spec)
+    return listed.get(arch) or listed.get(arch.partition(".")[0], ())
+
+
+def architectures(spec: BackboneSpec) -> Mapping[str, Reductions]:
+    """Return the architectures of a source, as its index lists them, with their reductions.
 
     Raises:
         PluginError: When it has no readable index.

@@ -79,7 +79,7 @@ class TorchvisionSource:
 
     def names(self) -> Sequence[str]:
         """Return the architectures that can be cut into stages."""
-        return read_index(INDEX)
+        return tuple(read_index(INDEX))
 
     def build(self, arch: str, *, channels: int = 3, stochastic_depth: float = 0.0) -> Backbone:
         """Build `arch` with random weights and its default preprocessing.

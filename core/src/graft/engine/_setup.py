@@ -220,6 +220,9 @@ def set_up(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> E
     backbone = loaded.backbone
     backbone.preprocess = backbone.preprocess.framed(resolved.task.framing)
     seed_all(derive(recipe.train.seed, "head"))
+    reductions = [stage.reduction for stage in backbone.info.stages]
+    if problem := plugins.unfit(resolved.head, reductions, resolved.head_options):
+        raise RecipeError("The head cannot take this backbone", problems=[problem])
     head = plugins.target(resolved.head)(
         info=backbone.info, classes=catalogue.classes, options=resolved.head_options, task=task
     )

@@ -15,6 +15,7 @@ _SUFFIX = re.compile(r"[a-z0-9]+")
 _NAMES = {"tasks", "metrics"}
 _MAPPINGS = {"recipe", "demo"}
 _TABLES = {"recipes", "demos"}
+_FUNCTIONS = {"sample", "fits"}
 _WORDS = {"verb", "takes", "head", "augment", "monitor", "gives"}
 
 
@@ -69,8 +70,8 @@ def _faults(spec: Contribution) -> Iterator[str]:
             yield f"`framing` is {value!r}: write 'crop', 'pad' or 'windows'"
         elif name == "files" and not (isinstance(value, Mapping) and all(_fits(_SUFFIX, kind) for kind in value)):
             yield f"`files` is {value!r}: map file suffixes, as in 'png', to what a file holds"
-        elif name == "sample" and value is not None and not _fits(_TARGET, value):
-            yield f"`sample` is {value!r}: write 'package.module:function'"
+        elif name in _FUNCTIONS and value is not None and not _fits(_TARGET, value):
+            yield f"`{name}` is {value!r}: write 'package.module:function'"
         elif name in _MAPPINGS and not isinstance(value, Mapping):
             yield f"`{name}` must be a mapping"
         elif name in _TABLES and not (

@@ -104,7 +104,10 @@ class BackboneSpec(Descriptor):
     """A source of backbones. `target` is a `graft.backbones.BackboneSource` class.
 
     Args:
-        index: `package:file`, a text resource with one architecture name per line: names are checked without torch.
+        index: `package:file`, a text resource with an architecture per line: names are checked without torch. Behind a
+            name, a tab and the reductions of its stages, stem first (`resnet50<TAB>2 4 8 16 32`), let it be checked
+            without torch, too, whether a head and a strategy can take the backbone; its stages are then called `stem`,
+            `stage1` …
     """
 
     kind: ClassVar[str] = "backbone"
@@ -119,6 +122,9 @@ class HeadSpec(Descriptor):
     Args:
         tasks: The tasks that it serves.
         needs: What it reads from the backbone.
+        fits: `package.module:function`, in a torch-free module, which says what of a backbone the head cannot take.
+            Called as `function(reductions, options)`, the reductions of all stages, stem first, and the head's options,
+            it returns None or a `graft.errors.Problem` whose `where` is the recipe's key, as in `head.kind`.
         fitted: Whether it is a `graft.tasks.FittedHead`: fitted at once to what the backbone, as it is, gives for the
             training images. A recipe with it trains nothing else, and says so by default.
         sequences: Whether it reads the frames of sequences, with `Features.lengths`. Other heads get, for a sequence,
@@ -129,6 +135,7 @@ class HeadSpec(Descriptor):
 
     tasks: tuple[str, ...]
     needs: Literal["embedding", "pyramid"]
+    fits: str | None = None
     fitted: bool = False
     sequences: bool = False
 

@@ -104,6 +104,10 @@ def graft_backbones() -> Iterable[BackboneSpec]:  # type: ignore[empty-body]
     The index is a text file in the package with one architecture per line; recipes are checked against it, without
     importing the library. An architecture is asked for as `resnet50`, or as `SOURCE:resnet50`.
 
+    Behind a name a tab and the reductions of its stages may follow, stem first: `resnet50<TAB>2 4 8 16 32`. A recipe
+    whose head or strategy cannot take these stages is then refused when it is checked; without them it is refused when
+    the network is built. Stages are called `stem`, `stage1` … from input to output.
+
     Example:
         ```python
         from graft.plugins import BackboneSpec, hookimpl
@@ -131,6 +135,19 @@ def graft_heads() -> Iterable[HeadSpec]:  # type: ignore[empty-body]
 
     `tasks` names the tasks that it serves, another plugin's too; `needs` says whether it reads the pooled
     `embedding` or the `pyramid` of feature maps.
+
+    `fits` is for a head that cannot take every backbone. It names a function in a module without torch:
+
+    ```python
+    def needs_an_eighth(reductions: tuple[int, ...], options: BaseModel) -> Problem | None:
+        if 8 in reductions:
+            return None
+        return Problem("head.kind", "needs feature maps of an eighth of the image's size", "take another backbone")
+    ```
+
+    It gets the reductions of all stages, stem first, and the head's options, and returns None or a
+    `graft.errors.Problem` whose first value is the recipe's key that is to be changed. It is asked when a recipe is
+    checked, where the backbone's index lists the reductions, and again when the network is built.
 
     `fitted=True` is for a `graft.tasks.FittedHead`, which does not learn by steps: the backbone describes all training
     images once, and the head's `fit` learns from these descriptions together. A recipe with such a head leaves the

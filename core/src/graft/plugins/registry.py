@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from graft.errors import GraftError, PluginError, did_you_mean
-from graft.plugins.descriptors import HOOKS, CommandSpec, Contribution, Descriptor, TaskSpec
+from graft.errors import GraftError, PluginError, Problem, did_you_mean
+from graft.plugins.descriptors import HOOKS, CommandSpec, Contribution, Descriptor, HeadSpec, TaskSpec
 from graft.plugins.loading import BrokenPlugin, LoadedPlugin, PluginInfo, explain
 
 if TYPE_CHECKING:
@@ -140,6 +140,21 @@ class Plugins:
         if spec.sample is None:
             raise ValueError(f"the task {spec.name} names no sample data")
         return cast("Callable[..., int]", self._imported(spec, spec.sample))
+
+    def unfit(self, head: HeadSpec, reductions: Sequence[int], options: BaseModel) -> Problem | None:
+        """Return what keeps a head from taking a backbone, as the head's own plugin says, or None.
+
+        Args:
+            head: The head.
+            reductions: Of all stages of the backbone, stem first.
+            options: The head's.
+
+        Raises:
+            PluginError: When its `fits` cannot be imported.
+        """
+        if head.fits is None:
+            return None
+        return cast("Problem | None", self._imported(head, head.fits)(tuple(reductions), options))
 
     def options(self, spec: Descriptor) -> type[BaseModel]:
         """Return the model that checks the options of `spec`: its own, or one that allows none.

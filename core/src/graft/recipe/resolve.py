@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
-from graft.backbones.names import architectures, find_architecture
+from graft.backbones.names import Reductions, architectures, find_architecture, reductions_of
 from graft.errors import PluginError, Problem, did_you_mean
 from graft.plugins.descriptors import (
     AugmentationSpec,
@@ -23,6 +23,7 @@ from graft.plugins.descriptors import (
     TaskSpec,
 )
 from graft.recipe.at_once import unfit
+from graft.recipe.fitting import misfits
 from graft.recipe.layers import Layer, Path, Tree, dotted, get, leaves, plain
 from graft.recipe.mistakes import UNKNOWN, Mistake, Mistakes, check, shown
 from graft.recipe.resolved import ResolvedRecipe
@@ -88,10 +89,12 @@ class _Resolver:
         source, arch = self.backbone()
         head, head_options = self.part(("head",), HeadSpec)
         augment, augment_options = self.part(("augment",), AugmentationSpec)
-        self.choices()
+        chosen = self.choices()
         metrics = self.metrics()
         if task is not None:
             self.fit_together(task, reader, head, augment, metrics)
+        if source is not None:
+            self.fit_backbone(source, arch, chosen[("strategy", "unfreeze")], head, head_options)
         self.mistakes.stop()
 
         recipe = _present(check(Recipe, self.complete)[0])
@@ -205,15 +208,17 @@ class _Resolver:
             self.complete["backbone"]["kind"] = f"{source.name}:{arch}"
         return source, arch
 
-    def choices(self) -> None:
-        """Check the parts that core alone offers, and write their options' defaults into the recipe."""
+    def choices(self) -> dict[Path, BaseModel | None]:
+        """Return the options of the parts that core alone offers, by path, and write their defaults into the recipe."""
+        chosen: dict[Path, BaseModel | None] = dict.fromkeys(CHOICES)
         for path, (what, kinds) in CHOICES.items():
             kind = get(self.tree.values, (*path, "kind"))
             if kind in kinds:
-                self.options(path, kinds[kind], what, kinds.items())
+                chosen[path] = self.options(path, kinds[kind], what, kinds.items())
             elif isinstance(kind, str):
                 hint = did_you_mean(kind, kinds) or f"there are {', '.join(kinds)}"
                 self.mistakes.add((*path, "kind"), f"there is no {what} '{kind}'", hint)
+        return chosen
 
     def metrics(self) -> dict[int, MetricSpec]:
         """Return the metrics by their place in the recipe."""
@@ -249,6 +254,34 @@ class _Resolver:
                 self.mistakes.add(path, f"{task.name} cannot mix its targets in proportion", "leave it 0")
         if len(metrics) == len(get(self.tree.values, ("evaluation", "metrics")) or ()):
             self.monitor([metric.name for metric in metrics.values()])
+
+    def fit_backbone(
+        self,
+        source: BackboneSpec,
+        arch: str,
+        unfreeze: BaseModel | None,
+        head: HeadSpec | None,
+        head_options: BaseModel | None,
+    ) -> None:
+        """Say what does not fit the backbone's stages, where its index lists them; else building it says so."""
+        upto = get(self.tree.values, ("backbone", "upto"))
+        reductions: Reductions = ()
+        with suppress(PluginError):
+            reductions = reductions_of(source, arch)
+        if not reductions:
+            return
+        try:
+            for problem in misfits(
+                reductions,
+                upto=upto if isinstance(upto, str) else None,
+                unfreeze=unfreeze,
+                head=head,
+                head_options=head_options,
+                plugins=self.plugins,
+            ):
+                self.mistakes.add(tuple(problem.where.split(".")), problem.what, problem.hint)
+        except PluginError as error:  # what the head's plugin names cannot be imported
+            self.mistakes.add(("head", "kind"), error.message, error.fix)
 
     def monitor(self, metrics: Sequence[str]) -> None:
         """Say so unless the monitored value is a metric's: `f1`, or `f1.cat`."""

@@ -9,11 +9,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from torch import nn
 
-from graft.errors import Problem, RecipeError, did_you_mean
+from graft.errors import Problem, RecipeError
 from graft.model import Model
 from graft.recipe.schema import Part
 from graft.strategies.groups import HEAD, TAIL, units
 from graft.strategies.options import From, Gradual, HeadThenAll, Stage, Surgical, options_of
+from graft.strategies.stages import find_stage
 
 Names = Sequence[str]
 """All units from input to output: the stages, `tail` and `head`."""
@@ -125,11 +126,7 @@ def _stages(names: Names) -> list[str]:
 
 
 def _named(stage: Stage, names: Names, key: str) -> str:
-    stages = _stages(names)
-    if isinstance(stage, int) and -len(stages) <= stage < len(stages):
-        return stages[stage]
-    if stage in stages:
-        return str(stage)
-    what = f"the backbone has no stage '{stage}', but {', '.join(stages)}"
-    problem = Problem(f"strategy.unfreeze.{key}", what, did_you_mean(str(stage), stages))
-    raise RecipeError("The strategy does not fit the backbone", problems=[problem])
+    found = find_stage(stage, _stages(names), f"strategy.unfreeze.{key}")
+    if isinstance(found, Problem):
+        raise RecipeError("The strategy does not fit the backbone", problems=[found])
+    return found

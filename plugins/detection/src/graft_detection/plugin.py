@@ -71,6 +71,7 @@ def graft_heads() -> Iterable[HeadSpec]:
             options=f"graft_detection.options:{options}",
             tasks=(TASK,),
             needs="pyramid",
+            fits="graft_detection.needs:finest",
         )
         for name, (attribute, options, summary) in heads.items()
     ]

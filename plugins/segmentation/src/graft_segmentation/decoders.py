@@ -62,8 +62,6 @@ class UnetPlusPlus(Decoder):
 
     def __init__(self, levels: Levels, width: int | None, dropout: float) -> None:
         super().__init__(levels, width, dropout)
-        if levels.depth < 2:
-            levels.require("unet++", (1, 2))
         self.channels = width or 16
         blocks = [min(256, self.channels * 2**place) for place in reversed(range(levels.depth))]
         self.decoder = UnetPlusPlusDecoder(
@@ -94,7 +92,6 @@ class DeepLabV3Plus(Decoder):
 
     def __init__(self, levels: Levels, width: int | None, dropout: float) -> None:
         super().__init__(levels, width, dropout)
-        levels.require("deeplabv3+", (2, 3))
         self.channels = width or 256
         self.decoder = DeepLabV3PlusDecoder(
             encoder_channels=levels.channels,
@@ -120,7 +117,6 @@ class Fpn(Decoder):
 
     def __init__(self, levels: Levels, width: int | None, dropout: float) -> None:
         super().__init__(levels, width, dropout)
-        levels.require("fpn", range(max(1, levels.depth - 3), max(5, levels.depth + 1)))
         self.channels = -(-(width or 128) // _GROUPS) * _GROUPS
         self.decoder = FPNDecoder(
             encoder_channels=levels.channels,
@@ -153,7 +149,6 @@ class Upernet(Decoder):
 
     def __init__(self, levels: Levels, width: int | None, dropout: float) -> None:
         super().__init__(levels, width, dropout)
-        levels.require("upernet", range(2, max(4, levels.depth + 1)))
         self.channels = width or 256
         self.decoder = UPerNetDecoder(levels.channels, encoder_depth=levels.depth, decoder_channels=self.channels)
         without_norm_of_one(self.decoder)
@@ -168,7 +163,6 @@ class Segformer(Decoder):
 
     def __init__(self, levels: Levels, width: int | None, dropout: float) -> None:
         super().__init__(levels, width, dropout)
-        levels.require("segformer", range(2, max(4, levels.depth + 1)))
         self.channels = width or 256
         self.decoder = SegformerDecoder(
             list(levels.channels), encoder_depth=levels.depth, segmentation_channels=self.channels

@@ -24,7 +24,7 @@ class SegmentationHead(Head):
     """Gives logits `(B, C, H, W)` in the size of the network's input.
 
     Raises:
-        RecipeError: When the decoder cannot take the backbone, or weights are given for unknown classes.
+        RecipeError: When weights are given for unknown classes.
     """
 
     decoder_name: ClassVar[str]

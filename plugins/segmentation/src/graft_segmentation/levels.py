@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from graft.backbones.contract import BackboneInfo
-from graft.errors import Problem, RecipeError
+from graft_segmentation.needs import stages_of_levels
 
 
 @dataclass(frozen=True)
@@ -26,32 +25,14 @@ class Levels:
 
     @classmethod
     def of(cls, info: BackboneInfo) -> Levels:
-        """Return the levels of a backbone; what it has at the image's own size (as VGG's stem) is left out."""
-        deepest = round(math.log2(info.stages[-1].reduction))
-        last = {round(math.log2(stage.reduction)): place for place, stage in enumerate(info.stages)}
-        stages = (None, *(last.get(level) for level in range(1, deepest + 1)))
+        """Return the levels of a backbone."""
+        stages = stages_of_levels([stage.reduction for stage in info.stages])
         return cls(stages, tuple(0 if place is None else info.stages[place].channels for place in stages))
 
     @property
     def depth(self) -> int:
         """How often the size is halved."""
         return len(self.stages) - 1
-
-    def require(self, name: str, levels: Sequence[int]) -> None:
-        """Raise unless there are stages for some levels.
-
-        Raises:
-            RecipeError: Naming the head, what the backbone has and what would fit.
-        """
-        missing = [2**level for level in levels if level > self.depth or self.stages[level] is None]
-        if missing:
-            there = ", ".join(f"1/{2**level}" for level, stage in enumerate(self.stages) if stage is not None)
-            wanted = ", ".join(f"1/{reduction}" for reduction in missing)
-            what = f"{name} needs feature maps of {wanted} of the image's size; this backbone has {there}"
-            hint = "take unet or fcn, which need no certain ones, or another backbone; backbone.upto cuts stages off"
-            raise RecipeError(
-                "The head cannot take this backbone", problems=[Problem("head.kind", what, hint)], fix=hint
-            )
 
     def features(
         self, pyramid: Sequence[Tensor], image_size: tuple[int, int], *, regular: bool = False

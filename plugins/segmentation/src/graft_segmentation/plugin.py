@@ -12,15 +12,15 @@ TASK = "segmentation"
 TAKES = "masks"
 
 _HEADS = {
-    "unet": ("Unet", "U-Net: skips at every level."),
-    "unet++": ("UnetPlusPlus", "UNet++: densely connected skips."),
-    "deeplabv3": ("DeepLabV3", "DeepLabv3: dilated convolutions side by side on the last map."),
-    "deeplabv3+": ("DeepLabV3Plus", "DeepLabv3+: the same, refined with a finer map."),
-    "fpn": ("Fpn", "Feature pyramid network."),
-    "pspnet": ("Pspnet", "PSPNet: averages over parts of the image."),
-    "upernet": ("Upernet", "UPerNet: PSPNet's averages and a feature pyramid."),
-    "segformer": ("Segformer", "SegFormer's decoder: a linear layer per level."),
-    "fcn": ("Fcn", "Fully convolutional: the last three maps, summed."),
+    "unet": ("Unet", "any_level", "U-Net: skips at every level."),
+    "unet++": ("UnetPlusPlus", "two_levels", "UNet++: densely connected skips."),
+    "deeplabv3": ("DeepLabV3", "any_level", "DeepLabv3: dilated convolutions side by side on the last map."),
+    "deeplabv3+": ("DeepLabV3Plus", "quarter_and_eighth", "DeepLabv3+: the same, refined with a finer map."),
+    "fpn": ("Fpn", "last_four", "Feature pyramid network."),
+    "pspnet": ("Pspnet", "any_level", "PSPNet: averages over parts of the image."),
+    "upernet": ("Upernet", "from_a_quarter", "UPerNet: PSPNet's averages and a feature pyramid."),
+    "segformer": ("Segformer", "from_a_quarter", "SegFormer's decoder: a linear layer per level."),
+    "fcn": ("Fcn", "any_level", "Fully convolutional: the last three maps, summed."),
 }
 
 
@@ -66,8 +66,9 @@ def graft_heads() -> Iterable[HeadSpec]:
             options="graft_segmentation.options:HeadOptions",
             tasks=(TASK,),
             needs="pyramid",
+            fits=f"graft_segmentation.needs:{need}",
         )
-        for name, (stem, summary) in _HEADS.items()
+        for name, (stem, need, summary) in _HEADS.items()
     ]
 
 

@@ -29,9 +29,6 @@ class DenseHead(Head):
 
     Outputs are `logits` `(B, A, K)`, `deltas` `(B, A, 4)`, `anchors` `(A, 4)`, `size` (the input's width and height,
     twice), and what else a detector needs.
-
-    Raises:
-        RecipeError: When the backbone has no stage that is coarse enough.
     """
 
     def __init__(

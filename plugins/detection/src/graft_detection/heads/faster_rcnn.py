@@ -31,9 +31,6 @@ class FasterRcnnHead(Head):
 
     `forward` goes as far as no target is needed: to the levels' maps, and what the proposals are made from. Which
     proposals are looked at depends in training on the targets, so the second stage runs in `loss`, and in `decode`.
-
-    Raises:
-        RecipeError: When the backbone has no stage that is coarse enough.
     """
 
     def __init__(

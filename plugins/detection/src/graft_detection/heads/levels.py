@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 
 from graft.backbones import BackboneInfo
-from graft.errors import Problem, RecipeError
 from graft_detection.options import DetectorOptions
 
 
@@ -22,11 +21,8 @@ class Levels(nn.Module):
     small.
 
     Args:
-        info: The backbone's stages.
+        info: The backbone's stages; one of them is as coarse as `finest`.
         options: `finest`, `extra` and `width`.
-
-    Raises:
-        RecipeError: When the backbone has no stage that is as coarse as `finest`.
     """
 
     def __init__(self, info: BackboneInfo, options: DetectorOptions) -> None:
@@ -34,10 +30,6 @@ class Levels(nn.Module):
         # Of several stages with one reduction the last one has seen most.
         last = {stage.reduction: number for number, stage in enumerate(info.stages)}
         self.stages = tuple(number for reduction, number in sorted(last.items()) if reduction >= options.finest)
-        if not self.stages:
-            there = ", ".join(str(stage.reduction) for stage in info.stages)
-            problem = Problem("head.finest", f"no stage has a reduction of {options.finest} or more; there are {there}")
-            raise RecipeError("The head does not fit the backbone", problems=[problem], fix="set a smaller head.finest")
         channels = [info.stages[number].channels for number in self.stages]
         self.fpn = FeaturePyramidNetwork(channels, options.width)
         self.coarser = nn.ModuleList(
