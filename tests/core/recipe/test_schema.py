@@ -50,7 +50,7 @@ def test_recipe__none_only_where_it_is_the_default() -> None:
 def test_shorthands__all_of_them() -> None:
     found = {".".join(path): short.key for path, short in shorthands(Recipe).items()}
     pace = ("strategy.pace.optimizer", "strategy.pace.schedule")
-    kinds = ("task", "domain", "data.reader", "backbone", "head", "augment", "strategy.unfreeze", *pace)
+    kinds = ("task", "domain", "data.reader", "data.decoder", "backbone", "head", "augment", "strategy.unfreeze", *pace)
     others = {"data": "train", "data.split": "by", "strategy": "preset", "speed": "mode"}
     assert found == {**dict.fromkeys(kinds, "kind"), **others}
 

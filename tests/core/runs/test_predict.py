@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from graft.data import STANDARD
 from graft.data.geometry import prepare_image
 from graft.errors import UserError
 from graft.runs.bundle import load_bundle
@@ -86,9 +87,9 @@ def test_expand__folders_sorted_and_images_only(tmp_path: Path) -> None:
     upper = write_images(tmp_path / "a", 1)
     (tmp_path / "a" / "notes.txt").write_text("no image")
     (tmp_path / "a" / "X.JPG").write_bytes(b"")
-    assert list(expand([tmp_path])) == [*upper, tmp_path / "a" / "X.JPG", *deeper]
+    assert list(expand([tmp_path], STANDARD)) == [*upper, tmp_path / "a" / "X.JPG", *deeper]
     explicit = tmp_path / "a" / "notes.txt"
-    assert list(expand([explicit])) == [explicit], "a file that is named is always taken"
+    assert list(expand([explicit], STANDARD)) == [explicit], "a file that is named is always taken"
 
 
 def test_expand__folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,12 +104,12 @@ def test_expand__folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", refusing)  # root may read everything
-    assert list(expand([tmp_path])) == [tmp_path / "a" / "00.png", closed]
+    assert list(expand([tmp_path], STANDARD)) == [tmp_path / "a" / "00.png", closed]
 
 
 def test_expand__folder_without_images(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no image"):
-        list(expand([tmp_path]))
+        list(expand([tmp_path], STANDARD))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are text there")

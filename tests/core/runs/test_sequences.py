@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from graft.console import Console
+from graft.data import STANDARD
 from graft.data.geometry import prepare_image
 from graft.data.samples import Sample
 from graft.engine.train import train
@@ -74,12 +75,12 @@ def test_expand__each_folder_with_images_is_a_sequence(data: Path, tmp_path: Pat
     (tmp_path / "b" / "only.png").write_bytes(image.read_bytes())
 
     expected = [("clip", ["f1.png", "f2.png", "f10.png"]), ("b", ["only.png"])]
-    assert names(expand_sequences([tmp_path], max_frames=None)) == expected
-    assert names(expand_sequences([clip], max_frames=2)) == [("clip", ["f1.png", "f10.png"])]
-    assert names(expand_sequences([clip / "f1.png"], max_frames=2)) == [("f1.png", ["f1.png"])]
+    assert names(expand_sequences([tmp_path], STANDARD, max_frames=None)) == expected
+    assert names(expand_sequences([clip], STANDARD, max_frames=2)) == [("clip", ["f1.png", "f10.png"])]
+    assert names(expand_sequences([clip / "f1.png"], STANDARD, max_frames=2)) == [("f1.png", ["f1.png"])]
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no image"):
-        list(expand_sequences([tmp_path / "empty"], max_frames=None))
+        list(expand_sequences([tmp_path / "empty"], STANDARD, max_frames=None))
 
 
 def test_expand__tables(data: Path, tmp_path: Path) -> None:
@@ -87,13 +88,13 @@ def test_expand__tables(data: Path, tmp_path: Path) -> None:
     table = tmp_path / "new.csv"
     table.write_text(f"sequence,frame\nx,{clip}/frame1.png\nx,{clip}/frame0.png\ny,{clip}/frame2.png\n")
     expected = [("x", ["frame0.png", "frame1.png"]), ("y", ["frame2.png"])]
-    assert names(expand_sequences([table], max_frames=None)) == expected
+    assert names(expand_sequences([table], STANDARD, max_frames=None)) == expected
     table.write_text(f"path\n{clip}\n{clip}/frame3.png\n")
-    found = names(expand_sequences([table], max_frames=None))
+    found = names(expand_sequences([table], STANDARD, max_frames=None))
     assert [name for name, _ in found] == ["clip00", "frame3.png"]
     table.write_text("sequence,frame\nx,\n")
     with pytest.raises(DataError, match="no frame"):
-        list(expand_sequences([table], max_frames=None))
+        list(expand_sequences([table], STANDARD, max_frames=None))
 
 
 def test_predict__a_folder_is_one_sequence(predictor: Predictor, data: Path) -> None:

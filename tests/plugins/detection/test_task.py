@@ -115,10 +115,10 @@ def test_as_row__counts_what_is_sure() -> None:
     assert json.dumps(row)
 
 
-def test_draw__boxes_and_names(tmp_path: Path) -> None:
-    Image.new("RGB", (200, 100), (90, 90, 90)).save(tmp_path / "a.png")
-    plain = task().draw(tmp_path / "a.png", None, None)
-    drawn = task().draw(tmp_path / "a.png", found([[20, 20, 90, 80]], [1], [0.9]), truth([[100, 20, 150, 80]], [0]))
+def test_draw__boxes_and_names() -> None:
+    picture = np.full((100, 200, 3), 90, np.uint8)
+    plain = task().draw(picture, None, None)
+    drawn = task().draw(picture, found([[20, 20, 90, 80]], [1], [0.9]), truth([[100, 20, 150, 80]], [0]))
     assert drawn.shape == plain.shape == (100, 200, 3)
     assert (plain == 90).all()
     assert drawn[50, 20].tolist() == [0xD5, 0x5E, 0x00]

@@ -13,6 +13,7 @@ from graft.errors import UserError
 from graft.runs.predict import Predictor, expand
 
 if TYPE_CHECKING:
+    from graft.data.decoder import Decoder
     from graft.runs.predict import PredictedFile
 
 
@@ -30,7 +31,7 @@ def write_files(
     console = session.console
     written: list[Path] = []
     failed: list[PredictedFile] = []
-    for name, file in _predicted(predictor, _names(paths, kind), batch):
+    for name, file in _predicted(predictor, _names(paths, kind, predictor.bundle.decoder), batch):
         if file.error is not None:
             failed.append(file)
             console.warn(f"{file.path}: {file.error}")
@@ -53,12 +54,13 @@ def write_files(
         raise typer.Exit(UserError.exit_code)
 
 
-def _names(paths: Iterable[str], kind: str) -> Iterator[tuple[Path, Path]]:
+def _names(paths: Iterable[str], kind: str, decoder: Decoder) -> Iterator[tuple[Path, Path]]:
     """Yield each image and the name of its file below the folder: no two images have the same."""
     taken: set[Path] = set()
     for given in map(Path, paths):
-        for image in expand([given]):
-            below = image.relative_to(given) if given.is_dir() and image.is_relative_to(given) else Path(image.name)
+        for image in expand([given], decoder):
+            top = given if given.is_dir() and image.is_relative_to(given) else decoder.file(image).parent
+            below = image.relative_to(top)
             name = below.with_suffix(f".{kind}")
             number = 1
             while name in taken:  # another suffix, or another folder

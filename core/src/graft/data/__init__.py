@@ -5,26 +5,31 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from graft.data.samples import SPLITS, BadFile, Catalogue, DuplicateSet, PreparedData, Reader, Sample, Writer
+from graft.data.samples import SPLITS, BadFile, Catalogue, DuplicateSet, PreparedData, Sample
 
 if TYPE_CHECKING:
     from graft.data.augmentation import Augmentation
     from graft.data.batch import Batch
     from graft.data.dataset import ImageDataset
     from graft.data.decode import BadImage
+    from graft.data.decoder import STANDARD, Decoder, StandardDecoder
     from graft.data.geometry import centre_crop, prepare_image, resize
     from graft.data.loader import make_loader
     from graft.data.prepare import read
+    from graft.data.reader import Divisible, Reader, Writer
     from graft.data.sampler import EpochSampler
     from graft.data.store import PixelStore
 
 __all__ = [
     "SPLITS",
+    "STANDARD",
     "Augmentation",
     "BadFile",
     "BadImage",
     "Batch",
     "Catalogue",
+    "Decoder",
+    "Divisible",
     "DuplicateSet",
     "EpochSampler",
     "ImageDataset",
@@ -32,6 +37,7 @@ __all__ = [
     "PreparedData",
     "Reader",
     "Sample",
+    "StandardDecoder",
     "Writer",
     "centre_crop",
     "make_loader",
@@ -44,9 +50,15 @@ _HOMES = {
     "Augmentation": "augmentation",
     "BadImage": "decode",
     "Batch": "batch",
+    "Decoder": "decoder",
+    "Divisible": "reader",
     "EpochSampler": "sampler",
     "ImageDataset": "dataset",
     "PixelStore": "store",
+    "Reader": "reader",
+    "STANDARD": "decoder",
+    "StandardDecoder": "decoder",
+    "Writer": "reader",
     "centre_crop": "geometry",
     "make_loader": "loader",
     "prepare_image": "geometry",

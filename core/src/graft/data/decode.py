@@ -15,12 +15,14 @@ What a file's values mean:
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import stat
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -80,7 +82,7 @@ class BadImage(Exception):
     """A file that gives no pixels.
 
     Args:
-        code: `missing`, `unreadable`, `empty`, `format`, `corrupt`, `truncated` or `oversized`.
+        code: `missing`, `unreadable`, `empty`, `format`, `corrupt`, `truncated`, `oversized`, or of masks `coloured`.
         reason: One sentence for the user, without the file's name.
     """
 
@@ -143,22 +145,65 @@ def size_of(path: Path) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
+def mask_values(path: Path, *, colours: bool = False) -> NDArray[Any]:
+    """Return a mask file's values as they are, `(H, W)` of integers: numbers, or a palette's indices.
+
+    Args:
+        path: A regular file.
+        colours: Whether to return colours instead, `(H, W, 3)` uint8.
+
+    Raises:
+        BadImage: When it cannot be read as an image, or has colours where numbers are wanted.
+    """
+    with _open(io.BytesIO(read_file(path))) as image:
+        try:
+            image.load()
+            if colours:
+                return np.asarray(image.convert("RGB"))
+            if image.mode in ("1", "L", "P") or image.mode.startswith("I"):
+                return np.asarray(image).astype(np.int64 if image.mode.startswith("I") else np.uint8)
+            channels = np.asarray(image.convert("RGB"))
+        except _REFUSALS as error:
+            raise _refusal(error) from error
+    if (channels != channels[..., :1]).any():
+        raise BadImage("coloured", "it is in colour, where numbers are wanted")
+    grey: NDArray[Any] = channels[..., 0]
+    return grey
+
+
 def read_file(path: Path) -> bytes:
     """Return the bytes of a regular file.
 
     Raises:
         BadImage: `missing` or `unreadable`.
     """
+    with _reading(path) as stream:
+        return stream.read()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[io.BufferedReader]:
     try:
         # A pipe or a device would block for ever, and says nothing about an image.
         if not stat.S_ISREG(path.stat().st_mode):
             raise BadImage("unreadable", "not a regular file")
-        return path.read_bytes()
+        with path.open("rb") as stream:
+            yield stream
     except FileNotFoundError as error:
         dangling = path.is_symlink()
         raise BadImage("missing", "a link to a file that does not exist" if dangling else "no such file") from error
     except (OSError, ValueError) as error:
         raise BadImage("unreadable", getattr(error, "strerror", None) or str(error)) from error
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a regular file in hexadecimal digits, a piece of it in memory at a time.
+
+    Raises:
+        BadImage: `missing` or `unreadable`.
+    """
+    with _reading(path) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _open(stream: BinaryIO) -> Image.Image:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from graft.data.decode import MAX_PIXELS, decode
+from graft.data.decode import MAX_PIXELS
+from graft.data.decoder import STANDARD, Decoder
 from graft.preprocess import Preprocess
 
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -60,7 +61,9 @@ def centre_crop(image: NDArray[Any], preprocess: Preprocess) -> NDArray[Any]:
     return cut_centre(image, preprocess.size)
 
 
-def prepare_image(source: Path | BinaryIO, preprocess: Preprocess, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+def prepare_image(
+    path: Path, preprocess: Preprocess, *, decoder: Decoder = STANDARD, max_pixels: int = MAX_PIXELS
+) -> NDArray[Any]:
     """Return a file as the network's input before normalisation, `(H, W, C)` uint8 or float32 0…1.
 
     With `windows` it is the whole image, at its own resolution.
@@ -68,18 +71,18 @@ def prepare_image(source: Path | BinaryIO, preprocess: Preprocess, *, max_pixels
     Raises:
         BadImage: When the file cannot be read as an image.
     """
-    return prepare_sized(source, preprocess, max_pixels=max_pixels)[0]
+    return prepare_sized(path, preprocess, decoder=decoder, max_pixels=max_pixels)[0]
 
 
 def prepare_sized(
-    source: Path | BinaryIO, preprocess: Preprocess, *, max_pixels: int = MAX_PIXELS
+    path: Path, preprocess: Preprocess, *, decoder: Decoder = STANDARD, max_pixels: int = MAX_PIXELS
 ) -> tuple[NDArray[Any], tuple[int, int]]:
     """Return a file as `prepare_image` does, and the (H, W) that the file itself has.
 
     Raises:
         BadImage: When the file cannot be read as an image.
     """
-    image = decode(source, channels=preprocess.channels, max_pixels=max_pixels)
+    image = decoder.decode(path, channels=preprocess.channels, max_pixels=max_pixels)
     return centre_crop(resize(image, preprocess), preprocess), (image.shape[0], image.shape[1])
 
 
@@ -101,7 +104,7 @@ def _padded(image: NDArray[Any], preprocess: Preprocess) -> NDArray[Any]:
 
 def _scaled(image: NDArray[Any], size: tuple[int, int], method: Image.Resampling) -> NDArray[Any]:
     height, width = size
-    if image.dtype == np.uint8:
+    if image.dtype == np.uint8 and image.shape[2] in (1, 3, 4):
         # Pillow has no images of one channel with three axes.
         flat = image[:, :, 0] if image.shape[2] == 1 else image
         scaled = np.asarray(Image.fromarray(np.ascontiguousarray(flat)).resize((width, height), method))
@@ -111,4 +114,5 @@ def _scaled(image: NDArray[Any], size: tuple[int, int], method: Image.Resampling
         for channel in range(image.shape[2])
     ]
     # Bicubic interpolation overshoots; pixels stay in their range, as they do with uint8.
-    return np.stack(planes, axis=2).clip(0, 1)
+    stacked = np.stack(planes, axis=2)
+    return stacked if image.dtype == np.uint8 else stacked.clip(0, 1)

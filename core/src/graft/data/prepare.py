@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections import Counter
@@ -16,10 +15,14 @@ from pydantic import BaseModel
 
 from graft.console import Console
 from graft.data.decode import BadImage
+from graft.data.decoder import STANDARD, Decoder
 from graft.data.duplicates import find_duplicates, without_leaks
 from graft.data.frames import digest_of, file_name, without_files
+from graft.data.leaks import leaks_of
+from graft.data.parts import grouped, in_parts
+from graft.data.reader import Reader
 from graft.data.readers._files import require_path
-from graft.data.samples import BadFile, Catalogue, DuplicateSet, PreparedData, Reader, Sample
+from graft.data.samples import BadFile, Catalogue, DuplicateSet, PreparedData, Sample
 from graft.data.splits import divide
 from graft.data.store import PixelStore
 from graft.errors import DataError, GraftError, Problem, did_you_mean
@@ -27,6 +30,7 @@ from graft.plugins.descriptors import ReaderSpec
 from graft.recipe.schema import Data
 
 if TYPE_CHECKING:
+    from graft.domains import Domain
     from graft.plugins import Plugins
     from graft.tasks.contract import Task
 
@@ -43,15 +47,24 @@ def check_paths(data: Data) -> None:
 
 
 def read(
-    data: Data, *, takes: str, reader: ReaderSpec | None, options: BaseModel | None, plugins: Plugins
+    data: Data,
+    *,
+    takes: str,
+    reader: ReaderSpec | None,
+    options: BaseModel | None,
+    decoder: Decoder = STANDARD,
+    plugins: Plugins,
 ) -> Catalogue:
-    """Return all samples of a recipe's data, with `data.val` and `data.test` among them; no image is read.
+    """Return all samples of a recipe's data, with `data.val` and `data.test` among them; no image is decoded.
+
+    A file that the decoder finds several images in becomes a sample for each.
 
     Args:
         data: The recipe's `[data]`.
         takes: The kind of target that the task takes.
         reader: The reader that the recipe names; None detects it.
         options: Its options; None are its defaults.
+        decoder: Knows the files.
         plugins: Where readers come from.
 
     Raises:
@@ -61,27 +74,36 @@ def read(
     train = Path(data.train).expanduser()
     passed_over: tuple[str, ...] = ()
     if reader is None:
-        reader, reason, passed_over = _detected(train, takes, plugins)
+        reader, reason, passed_over = _detected(train, takes, decoder, plugins)
         options = None
     else:
         reason = "as the recipe says"
-    built: Reader = plugins.target(reader)()
+    built: Reader = plugins.target(reader)(decoder=decoder)
     options = options if options is not None else plugins.options(reader)()
     catalogue = built.read(train, options)
     catalogue = replace(catalogue, notes=(f"read as '{reader.name}': {reason}", *passed_over, *catalogue.notes))
     for split, given in (("val", data.val), ("test", data.test)):
         if given is not None:
             catalogue = _with_split(catalogue, built.read(Path(given).expanduser(), options), split)
-    return catalogue
+    return grouped(in_parts(catalogue, decoder), decoder, data.group)
 
 
-def prepare(catalogue: Catalogue, data: Data, *, task: Task, store: PixelStore, console: Console) -> PreparedData:
+def prepare(
+    catalogue: Catalogue,
+    data: Data,
+    *,
+    task: Task,
+    domain: Domain | None = None,
+    store: PixelStore,
+    console: Console,
+) -> PreparedData:
     """Return samples that are checked and divided: every image has been decoded once, and is in `store` if it fits.
 
     Args:
         catalogue: What `read` gave.
         data: The recipe's `[data]`: what to do with bad files and duplicates, and how to divide.
         task: Checks that the samples fit it, and says what a stratified split keeps the shares of.
+        domain: Knows what else may not stand in two splits.
         store: Decodes the images.
         console: Says what was found.
 
@@ -120,9 +142,17 @@ def prepare(catalogue: Catalogue, data: Data, *, task: Task, store: PixelStore, 
         console.warn(f"left out {len(dropped)} copies of {noun} that are in a later split")
     elif leaks and data.duplicates == "stop":
         problems += [Problem(same.ids[0], f"also is {_others(same)}") for same in leaks]
+    fixes = ["data.duplicates=drop leaves copies out of the earlier split"] if problems else []
+    found = leaks_of(usable, split, domain)
+    if found and data.leaks == "stop":
+        problems += found
+        fixes.append("data.split.by=group divides the samples anew; data.leaks=warn goes on all the same")
+    elif found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        console.warn(f"the splits are not independent, so results look better than they are: {found[0]}{more}")
     problems += task.check(usable, split)
     if problems:
-        fix = "data.duplicates=drop leaves copies out of the earlier split" if leaks else None
+        fix = "; ".join(fixes) or None
         raise DataError(f"{catalogue.root} cannot be trained on as it is", problems=problems, fix=fix)
     for note in division.notes:
         console.warn(note)
@@ -139,13 +169,13 @@ def prepare(catalogue: Catalogue, data: Data, *, task: Task, store: PixelStore, 
     )
 
 
-def _detected(path: Path, takes: str, plugins: Plugins) -> tuple[ReaderSpec, str, tuple[str, ...]]:
+def _detected(path: Path, takes: str, decoder: Decoder, plugins: Plugins) -> tuple[ReaderSpec, str, tuple[str, ...]]:
     """Return the one reader that knows `path`, why, and which readers could not be asked."""
     specs = {name: spec for name, spec in plugins.specs(ReaderSpec).items() if spec.gives == takes}
     found, passed_over = [], []
     for name, spec in specs.items():
         try:
-            reason = plugins.target(spec)().detect(path)
+            reason = plugins.target(spec)(decoder=decoder).detect(path)
         except Exception as error:  # a plugin's fault, which must not cost the readers of others
             text = error.message if isinstance(error, GraftError) else f"{type(error).__name__}: {error}"
             passed_over.append(f"reader '{name}' was not asked: {text}")
@@ -204,12 +234,9 @@ def _checked(
     def check(path: Path) -> str | BadImage:
         try:
             store.load(path)
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return store.decoder.digest(path)
         except BadImage as error:
             return error
-        except OSError as error:
-            return BadImage("unreadable", error.strerror or str(error))
 
     wanted = [(sample, path) for sample in samples for path in sample.files]
     digests: dict[Path, str] = {}

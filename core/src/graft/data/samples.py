@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
-
-from pydantic import BaseModel
+from typing import Any
 
 SPLITS = ("train", "val", "test")
 
@@ -69,39 +67,6 @@ class Catalogue:
     def sequences(self) -> bool:
         """Whether there are sequences among the samples."""
         return any(sample.frames for sample in self.samples)
-
-
-class Reader(Protocol):
-    """Reads one data format. Built without arguments; its options come with each call."""
-
-    def detect(self, path: Path) -> str | None:
-        """Return one sentence on why `path` is this reader's format, or None when it is not."""
-
-    def read(self, path: Path, options: BaseModel) -> Catalogue:
-        """Read the annotations, never the images.
-
-        Raises:
-            DataError: With every mistake in the annotations at once, each naming file and line or field.
-        """
-
-
-class Writer(Protocol):
-    """Writes one data format. Built without arguments."""
-
-    def write(self, catalogue: Catalogue, out: Path, *, link: bool) -> list[str]:
-        """Write a data set, its images too, into an empty folder.
-
-        Args:
-            catalogue: What a reader gave.
-            out: The folder.
-            link: Whether to link to the images rather than to copy them.
-
-        Returns:
-            A sentence for each thing that the format cannot hold, with how often it is lost.
-
-        Raises:
-            DataError: When an image is missing, or something cannot be written in this format at all.
-        """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graft.data.decode import MAX_PIXELS, decode
+from graft.data.decode import MAX_PIXELS
+from graft.data.decoder import STANDARD, Decoder
 from graft.data.geometry import resize
 from graft.errors import DataError
 from graft.preprocess import Preprocess
@@ -23,6 +24,7 @@ class PixelStore:
 
     Args:
         preprocess: How images are resized, and to how many channels they are decoded.
+        decoder: Decodes them.
         max_pixels: Larger files are refused.
         cache_mb: Memory for images, in MiB; the files that do not fit are decoded each time.
 
@@ -30,13 +32,22 @@ class PixelStore:
         DataError: When `preprocess` asks for channels that image files do not have.
     """
 
-    def __init__(self, preprocess: Preprocess, *, max_pixels: int = MAX_PIXELS, cache_mb: int = 2048) -> None:
-        if preprocess.channels not in (1, 3):
+    def __init__(
+        self,
+        preprocess: Preprocess,
+        *,
+        decoder: Decoder = STANDARD,
+        max_pixels: int = MAX_PIXELS,
+        cache_mb: int = 2048,
+    ) -> None:
+        if preprocess.channels not in decoder.channels:
+            given = " or ".join(map(str, decoder.channels))
             raise DataError(
-                f"backbone.channels = {preprocess.channels}, but image files are read with 1 or 3 channels",
-                fix="set backbone.channels to 3 or 1",
+                f"backbone.channels = {preprocess.channels}, but image files are read with {given} channels",
+                fix=f"set backbone.channels to {given}",
             )
         self.preprocess = preprocess
+        self.decoder = decoder
         self.max_pixels = max_pixels
         self._room = cache_mb * 2**20
         self._capacity = self._room
@@ -53,7 +64,7 @@ class PixelStore:
         known = self._images.get(path)
         if known is not None:
             return known
-        whole = decode(path, channels=self.preprocess.channels, max_pixels=self.max_pixels)
+        whole = self.decoder.decode(path, channels=self.preprocess.channels, max_pixels=self.max_pixels)
         self._sizes[path] = whole.shape[0], whole.shape[1]
         image = np.ascontiguousarray(resize(whole, self.preprocess))
         image.setflags(write=False)

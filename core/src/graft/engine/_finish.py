@@ -76,7 +76,16 @@ def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
         plugins=experiment.plugins,
         sequences={"max_frames": catalogue.max_frames} if catalogue.sequences else None,
     )
-    report = write_report(run, Material(task=experiment.task, outcomes=outcomes, prepared=experiment.prepared))
+    report = write_report(
+        run,
+        Material(
+            task=experiment.task,
+            domain=experiment.domain,
+            decoder=experiment.store.decoder,
+            outcomes=outcomes,
+            prepared=experiment.prepared,
+        ),
+    )
     _say(experiment, metrics, baseline, console)
     console.say("Report", str(report))
     verb = experiment.resolved.task.verb

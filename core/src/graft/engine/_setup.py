@@ -14,11 +14,13 @@ import torch
 from graft.backbones.load import LoadedBackbone, build_backbone
 from graft.console import Console
 from graft.data.dataset import ImageDataset
+from graft.data.decoder import build_decoder
 from graft.data.prepare import prepare, read
 from graft.data.sampler import EpochSampler
 from graft.data.samples import PreparedData, Sample
 from graft.data.shards import WHOLE, Shard, ShardedSampler
 from graft.data.store import PixelStore
+from graft.domains import Domain, build_domain
 from graft.engine._seeds import derive, seed_all
 from graft.errors import DataError, Problem, RecipeError, did_you_mean
 from graft.evaluation.build import build_metrics
@@ -48,6 +50,7 @@ class Experiment:
         resolved: The recipe; its data paths are absolute.
         plugins: Who offered the parts.
         task: The task.
+        domain: The domain, where the recipe names one.
         prepared: The data, checked and divided.
         targets: What the task's `encode` gave for each sample.
         loaded: The backbone and where its weights are from.
@@ -64,6 +67,7 @@ class Experiment:
     resolved: ResolvedRecipe
     plugins: Plugins
     task: Task
+    domain: Domain | None
     prepared: PreparedData
     targets: Sequence[Any]
     loaded: LoadedBackbone
@@ -206,11 +210,14 @@ def set_up(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> E
     device = pick_device(recipe.train.device).type
     # A head that is fitted at once shall see the numbers that prediction gives.
     precision = _choose_precision(recipe, device, fitted=resolved.head.fitted)
+    decoder = build_decoder(resolved.decoder, resolved.decoder_options, plugins=plugins)
+    domain = build_domain(resolved, decoder=decoder, plugins=plugins)
     catalogue = read(
         recipe.data,
         takes=resolved.task.takes,
         reader=resolved.reader,
         options=resolved.reader_options,
+        decoder=decoder,
         plugins=plugins,
     )
     task: Task = plugins.target(resolved.task)(classes=catalogue.classes, options=resolved.task_options)
@@ -235,8 +242,13 @@ def set_up(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> E
         precision=precision,
         sequences=catalogue.sequences,
     )
-    store = PixelStore(backbone.preprocess, max_pixels=recipe.data.max_pixels, cache_mb=recipe.data.cache_mb)
-    prepared = prepare(catalogue, recipe.data, task=task, store=store, console=console)
+    store = PixelStore(
+        backbone.preprocess,
+        decoder=decoder,
+        max_pixels=recipe.data.max_pixels,
+        cache_mb=recipe.data.cache_mb,
+    )
+    prepared = prepare(catalogue, recipe.data, task=task, domain=domain, store=store, console=console)
     if len(prepared.split["train"]) < 2:
         raise DataError(f"{recipe.data.train}: {len(prepared.split['train'])} images are left to train on")
     metrics = build_metrics(resolved.metrics, classes=catalogue.classes, options=resolved.task_options, plugins=plugins)
@@ -244,6 +256,7 @@ def set_up(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> E
         resolved=resolved,
         plugins=plugins,
         task=task,
+        domain=domain,
         prepared=prepared,
         targets=[task.encode(sample) for sample in prepared.catalogue.samples],
         loaded=loaded,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +22,8 @@ from graft.backbones.load import LoadedBackbone
 from graft.console import Console
 from graft.data.arrays import from_array
 from graft.data.batch import stack_images
-from graft.data.decode import MAX_PIXELS, BadImage, read_file
+from graft.data.decode import MAX_PIXELS, BadImage
+from graft.data.decoder import STANDARD, Decoder
 from graft.data.geometry import centre_crop, prepare_image, resize
 from graft.errors import DataError, Problem, UserError, did_you_mean
 from graft.features.fingerprint import key_of, space_of
@@ -73,6 +73,7 @@ class Extractor:
         pool: How maps become vectors; the embedding is one already.
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch: Images that are calculated together.
+        decoder: Turns files into pixels.
         max_pixels: Larger files are refused.
         limit: Largest size of the whole cache, as in `4GB`; `0` keeps nothing.
         pixels: Gives a file's pixels as `graft.data.prepare_image` does, for those who have them already.
@@ -89,6 +90,7 @@ class Extractor:
         pool: Pool = "gap",
         device: str = "auto",
         batch: int = 32,
+        decoder: Decoder = STANDARD,
         max_pixels: int = MAX_PIXELS,
         limit: str = Cache().limit,
         pixels: Callable[[Path], NDArray[Any]] | None = None,
@@ -113,6 +115,7 @@ class Extractor:
         self.stages = tuple(stages)
         self.pool = pool
         self.batch = batch
+        self.decoder = decoder
         self.max_pixels = max_pixels
         self.limit = cache_bytes(limit)
         self.pixels = pixels
@@ -212,16 +215,15 @@ class Extractor:
 
     def _read(self, path: Path, *, store: RowStore) -> _Known:
         try:
-            content = read_file(path)
+            name = key_of(self.decoder.digest(path))
         except BadImage as error:
             return b"", error
-        name = key_of(hashlib.sha256(content).hexdigest())
         if name in store:
             return name, None
         try:
             if self.pixels is not None:
                 return name, self.pixels(path)
-            return name, prepare_image(io.BytesIO(content), self.backbone.preprocess, max_pixels=self.max_pixels)
+            return name, prepare_image(path, self.backbone.preprocess, decoder=self.decoder, max_pixels=self.max_pixels)
         except BadImage as error:
             return name, error
 
@@ -262,6 +264,7 @@ class Extractor:
             preprocess=backbone.preprocess,
             device=self.device.type,
             among=self.batch,
+            decoder=self.decoder.identity,
         )
         return RowStore(space, about={"backbone": self.name, **about}, limit=self.limit, warn=warn)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from graft.data.decode import BadImage
+from graft.data.decoder import STANDARD, Decoder, build_decoder
 from graft.data.frames import digest_of
 from graft.data.prepare import read
 from graft.data.samples import LABELS, Catalogue, Sample
@@ -35,6 +36,7 @@ class Images:
             one is a group of its own.
         classes: Names of the classes that there are images of.
         held_out: How many more there are, on which training would test.
+        decoder: Reads them.
     """
 
     paths: tuple[Path, ...]
@@ -42,6 +44,7 @@ class Images:
     groups: tuple[str, ...] | None
     classes: tuple[str, ...]
     held_out: int
+    decoder: Decoder = STANDARD
 
     def without(self, gone: set[Path]) -> Images:
         """Return the images whose paths are not among `gone`."""
@@ -56,6 +59,7 @@ class Images:
             groups=None if self.groups is None else tuple(self.groups[i] for i in indices),
             classes=tuple(self.classes[number] for number in present),
             held_out=self.held_out,
+            decoder=self.decoder,
         )
 
 
@@ -76,11 +80,19 @@ def images_of(resolved: ResolvedRecipe, *, limit: int | None, plugins: Plugins, 
             images.
     """
     data = resolved.recipe.data
-    catalogue = read(data, takes=LABELS, reader=resolved.reader, options=resolved.reader_options, plugins=plugins)
+    decoder = build_decoder(resolved.decoder, resolved.decoder_options, plugins=plugins)
+    catalogue = read(
+        data,
+        takes=LABELS,
+        reader=resolved.reader,
+        options=resolved.reader_options,
+        decoder=decoder,
+        plugins=plugins,
+    )
     for note in catalogue.notes:
         console.say("Data", note)
     _check(catalogue)
-    digests = {sample.id: digest for sample in catalogue.samples if (digest := _digest(sample))}
+    digests = {sample.id: digest for sample in catalogue.samples if (digest := _digest(sample, decoder))}
     task: Task = plugins.target(resolved.task)(classes=catalogue.classes, options=resolved.task_options)
     split = divide(catalogue.samples, task.strata(catalogue), data.split, digests=digests).split
     samples = [catalogue.samples[i] for i in sorted((*split["train"], *split["val"]))]
@@ -94,6 +106,7 @@ def images_of(resolved: ResolvedRecipe, *, limit: int | None, plugins: Plugins, 
         groups=tuple(_group(sample, by_group) for sample, _ in frames) if by_group or catalogue.sequences else None,
         classes=catalogue.classes,
         held_out=sum(len(catalogue.samples[index].files) for index in split["test"]),
+        decoder=decoder,
     )
     images = everything.chosen(_subset(everything.labels, limit))
     if len(images.classes) < 2:
@@ -134,16 +147,12 @@ def _group(sample: Sample, by_group: bool) -> str:
     return f"{'sequence' if sample.frames else 'image'} {sample.id}"
 
 
-def _digest(sample: Sample) -> str | None:
+def _digest(sample: Sample, decoder: Decoder) -> str | None:
     """Return what the copies of a sample have in common; None where a file cannot be read, which is said later."""
-    files = {}
     try:
-        for path in sample.files:
-            with path.open("rb") as file:
-                files[path] = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+        return digest_of(sample, {path: decoder.digest(path) for path in sample.files})
+    except BadImage:
         return None
-    return digest_of(sample, files)
 
 
 def _subset(labels: NDArray[np.int64], limit: int | None) -> list[int]:

@@ -241,6 +241,7 @@ class PrefixLoader:
             device=model.mean.device.type,
             precision=prefixing.precision,
             among=self._full,
+            decoder=self.dataset.store.decoder.identity,
             **prefixing.details,
         )
         about = {"backbone": prefixing.name, **about}

@@ -134,7 +134,7 @@ def rank(
     rows = []
     for number, (candidate, costs) in enumerate(known, 1):
         loaded = _built(candidate, plugins)
-        extractor = Extractor(loaded, device=device, max_pixels=max_pixels)
+        extractor = Extractor(loaded, device=device, decoder=images.decoder, max_pixels=max_pixels)
         features, images, found = _features(extractor, images, console)
         bad += found
         row = _measured(candidate, loaded, costs, features, images)

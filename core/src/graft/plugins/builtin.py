@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graft.plugins.descriptors import AugmentationSpec, BackboneSpec, CommandSpec, ReaderSpec, StrategySpec
+from graft.plugins.descriptors import AugmentationSpec, BackboneSpec, CommandSpec, DecoderSpec, ReaderSpec, StrategySpec
 from graft.plugins.hookspecs import hookimpl
 
 HOOK_API = 1
@@ -33,6 +33,18 @@ def graft_readers() -> list[ReaderSpec]:
             options="graft.data.options:SequenceOptions",
             gives="labels",
         ),
+    ]
+
+
+@hookimpl
+def graft_decoders() -> list[DecoderSpec]:
+    """Offer the decoder of usual image files."""
+    return [
+        DecoderSpec(
+            name="standard",
+            summary="JPEG, PNG, TIFF, WebP, BMP, GIF and PPM: RGB or grey, 8 or 16 bits.",
+            target="graft.data.decoder:StandardDecoder",
+        )
     ]
 
 

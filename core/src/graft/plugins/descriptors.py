@@ -167,6 +167,32 @@ class WriterSpec(Descriptor):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DecoderSpec(Descriptor):
+    """What turns image files into pixels. `target` is a `graft.data.Decoder` class.
+
+    Args:
+        suffixes: Of files that it reads and core's standard one does not, as in `.dcm`: for hints.
+    """
+
+    kind: ClassVar[str] = "decoder"
+
+    suffixes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputSpec(Descriptor):
+    """A form in which `predict --format NAME --out FOLDER` writes predictions. `target` is a `graft.outputs.Output`.
+
+    Args:
+        tasks: The tasks that it serves.
+    """
+
+    kind: ClassVar[str] = "output"
+
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class AugmentationSpec(Descriptor):
     """An augmentation preset. `target` is called as `target(size=(H, W), options=…)` and gives an `Augmentation`."""
 
@@ -212,6 +238,8 @@ HOOKS: Mapping[str, type[Descriptor] | type[StrategySpec]] = {
     "graft_heads": HeadSpec,
     "graft_readers": ReaderSpec,
     "graft_writers": WriterSpec,
+    "graft_decoders": DecoderSpec,
+    "graft_outputs": OutputSpec,
     "graft_augmentations": AugmentationSpec,
     "graft_metrics": MetricSpec,
     "graft_strategies": StrategySpec,

@@ -15,9 +15,11 @@ from graft.plugins.descriptors import (
     AugmentationSpec,
     BackboneSpec,
     CommandSpec,
+    DecoderSpec,
     DomainSpec,
     HeadSpec,
     MetricSpec,
+    OutputSpec,
     ReaderSpec,
     StrategySpec,
     TaskSpec,
@@ -231,6 +233,61 @@ def graft_writers() -> Iterable[WriterSpec]:  # type: ignore[empty-body]
                     summary="One JSON object per line: path and label.",
                     target="graft_jsonl.writer:JsonlWriter",
                     takes="labels",
+                )
+            ]
+        ```
+    """
+
+
+@hookspec
+def graft_decoders() -> Iterable[DecoderSpec]:  # type: ignore[empty-body]
+    """Offer decoders: what turns image files into pixels, in training, prediction, evaluation and reports alike.
+
+    A recipe names one as `data.decoder`; a domain's fragment usually does. A bundle records it with its options.
+
+    Example:
+        ```python
+        from graft.plugins import DecoderSpec, hookimpl
+
+        HOOK_API = 1
+
+        @hookimpl
+        def graft_decoders():
+            return [
+                DecoderSpec(
+                    name="fits",
+                    summary="FITS images of the sky, in the units of the instrument.",
+                    target="graft_sky.fits:FitsDecoder",
+                    options="graft_sky.options:FitsOptions",
+                    suffixes=(".fits", ".fit"),
+                    requires={"astropy": "pip install astropy"},
+                )
+            ]
+        ```
+    """
+
+
+@hookspec
+def graft_outputs() -> Iterable[OutputSpec]:  # type: ignore[empty-body]
+    """Offer forms of predictions: `graft VERB predict RUN PATHS --format NAME --out FOLDER`.
+
+    One that is a row or a picture for each image belongs to the task. This is for forms that need the image's file
+    again: a map in a scene's own grid, a volume put together from slices.
+
+    Example:
+        ```python
+        from graft.plugins import OutputSpec, hookimpl
+
+        HOOK_API = 1
+
+        @hookimpl
+        def graft_outputs():
+            return [
+                OutputSpec(
+                    name="skymap",
+                    summary="A FITS file of class numbers with the image's world coordinates.",
+                    target="graft_sky.output:SkyMap",
+                    tasks=("segmentation",),
                 )
             ]
         ```

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from graft.errors import PluginError
-from graft.plugins.descriptors import AugmentationSpec, Descriptor, DomainSpec, HeadSpec, ReaderSpec, TaskSpec
+from graft.plugins.descriptors import (
+    AugmentationSpec,
+    DecoderSpec,
+    Descriptor,
+    DomainSpec,
+    HeadSpec,
+    ReaderSpec,
+    TaskSpec,
+)
 from graft.recipe.schema import Options, Recipe
 from graft.strategies.options import OPTIMIZERS, SCHEDULES, UNFREEZE
 
@@ -32,6 +40,7 @@ def json_schema(plugins: Plugins) -> dict[str, Any]:
         "head": (schema, _offered(HeadSpec, plugins)),
         "augment": (schema, _offered(AugmentationSpec, plugins)),
         "reader": (definitions["Data"], {"auto": ("", Options), **_offered(ReaderSpec, plugins)}),
+        "decoder": (definitions["Data"], _offered(DecoderSpec, plugins)),
         "unfreeze": (definitions["Strategy"], _own(UNFREEZE)),
         "optimizer": (definitions["Pace"], _own(OPTIMIZERS)),
         "schedule": (definitions["Pace"], _own(SCHEDULES)),

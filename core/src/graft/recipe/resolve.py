@@ -14,6 +14,7 @@ from graft.errors import PluginError, Problem, did_you_mean
 from graft.plugins.descriptors import (
     AugmentationSpec,
     BackboneSpec,
+    DecoderSpec,
     Descriptor,
     DomainSpec,
     HeadSpec,
@@ -83,9 +84,10 @@ class _Resolver:
         self.plain_values()
         self.mistakes.add_all(check(Recipe, self.tree.values)[1])
         task, task_options = self.part(("task",), TaskSpec)
-        self.part(("domain",), DomainSpec)
+        domain, domain_options = self.part(("domain",), DomainSpec)
         self.found(StrategySpec, ("strategy", "preset"))
         reader, reader_options = self.reader()
+        decoder, decoder_options = self.part(("data", "decoder"), DecoderSpec)
         source, arch = self.backbone()
         head, head_options = self.part(("head",), HeadSpec)
         augment, augment_options = self.part(("augment",), AugmentationSpec)
@@ -101,16 +103,20 @@ class _Resolver:
         return ResolvedRecipe(
             recipe=recipe,
             task=_present(task),
+            domain=domain,
             head=_present(head),
             augment=_present(augment),
             metrics=tuple(metrics.values()),
             backbone=_present(source),
             arch=arch,
             reader=reader,
+            decoder=_present(decoder),
             task_options=_present(task_options),
+            domain_options=domain_options,
             head_options=_present(head_options),
             augment_options=_present(augment_options),
             reader_options=reader_options,
+            decoder_options=_present(decoder_options),
             origins={dotted(path): self.tree.source(path, "default") for path, _ in leaves(plain(recipe))},
         )
 

@@ -91,6 +91,18 @@ Budget = Annotated[str, AfterValidator(_checked_budget)]
 """A length of time, as `budget_seconds` reads it."""
 
 
+def _compiled(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from error
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_compiled)]
+"""A regular expression, as Python's `re` takes it."""
+
+
 class Options(BaseModel):
     """Base of every options model, core's and plugins': frozen, and an unknown key is an error.
 
@@ -168,12 +180,19 @@ class Data(Options):
     """Test data of its own, in the same format."""
     reader: AnyPart = Part(kind="auto")
     """The data format; `auto` detects it and says what it found."""
+    decoder: AnyPart = Part(kind="standard")
+    """What turns files into pixels, with what it is to make of them: a domain brings its own."""
+    group: Pattern | None = None
+    """A regular expression over the samples' names; what it finds (its first group, where it has one) names what they
+    belong to, a patient or a place, and takes the place of what the data says itself."""
     split: Annotated[Split, Shorthand("by")] = Split()
     """How samples are divided: `by` alone, or a table."""
     on_bad: Literal["stop", "skip"] = "stop"
     """What to do with images that cannot be decoded: they are always counted and named."""
     duplicates: Literal["warn", "stop", "drop"] = "warn"
     """What to do with identical files in different splits; `drop` keeps the test file, then the validation file."""
+    leaks: Literal["warn", "stop"] = "warn"
+    """What to do when a group, or what the domain finds to be one place or person, is in more than one split."""
     max_pixels: PositiveInt = 100_000_000
     """Images with more pixels are refused as oversized before they are decoded."""
     cache_mb: Annotated[int, Field(ge=0)] = 2048

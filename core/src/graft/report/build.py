@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,12 @@ from graft.report.data_page import data_sections, images_per_split
 from graft.report.figures import learning_curves, learning_rates, worded
 from graft.report.material import Material, Outcome
 from graft.report.page import Block, Chapter, Page, Preformatted, render
-from graft.report.sections import Gallery, Picture, Table
+from graft.report.sections import Gallery, Picture, Section, Table
+from graft.report.thumbnails import shown
 from graft.report.verdict import verdict
 
 if TYPE_CHECKING:
     from graft.runs.folder import Run
-    from graft.tasks.contract import Task
 
 _WORST = 24
 
@@ -42,9 +42,9 @@ def write_report(run: Run, material: Material) -> Path:
 
 def _page(run: Run, material: Material) -> Page:
     results, history = run.results, run.history
-    shown = next((split for split in ("test", "val") if material.outcomes.get(split)), None)
-    outcome = material.outcomes[shown] if shown else None
-    on = {"test": "test", "val": "validation", None: ""}[shown]
+    split = next((split for split in ("test", "val") if material.outcomes.get(split)), None)
+    outcome = material.outcomes[split] if split else None
+    on = {"test": "test", "val": "validation", None: ""}[split]
     environment = _json(run.path / "environment.json")
     bundle = _json(run.path / "bundle" / "bundle.json")
     return Page(
@@ -54,8 +54,8 @@ def _page(run: Run, material: Material) -> Page:
         chapters=[
             Chapter(title="Results", blocks=_results(results)),
             Chapter(title="Learning", blocks=_learning(results, history)),
-            Chapter(title=f"On the {on} images" if on else "In detail", blocks=_of_task(material.task, outcome)),
-            Chapter(title="Largest errors", blocks=[_worst(material.task, outcome, on)]),
+            Chapter(title=f"On the {on} images" if on else "In detail", blocks=_details(material, outcome)),
+            Chapter(title="Largest errors", blocks=[_worst(material, outcome, on)]),
             Chapter(title="Data", blocks=_guarded("Data", lambda: _data(run.path, material))),
             Chapter(title="How it was made", blocks=_making(run, environment, bundle)),
         ],
@@ -127,19 +127,29 @@ def _learning(results: dict[str, Any], history: list[dict[str, Any]]) -> list[Bl
     return [*blocks, Block(title="All epochs", parts=[table], folded=True)]
 
 
-def _of_task(task: Task, outcome: Outcome | None) -> list[Block]:
+def _details(material: Material, outcome: Outcome | None) -> list[Block]:
     if outcome is None:
         return [
             Block(title="", missing="No predictions were made: there were no images, or they are not there any more.")
         ]
-    return _guarded(
-        "Details", lambda: [Block.of(section) for section in task.sections(outcome.predictions, outcome.targets)]
-    )
+    task, domain = material.task, material.domain
+
+    def of_domain() -> Sequence[Section]:
+        if domain is None:
+            return []
+        return domain.sections(task, outcome.samples, outcome.predictions, outcome.targets)
+
+    return [
+        *_guarded("Details", lambda: map(Block.of, task.sections(outcome.predictions, outcome.targets))),
+        *_guarded("The domain", lambda: map(Block.of, of_domain())),
+    ]
 
 
-def _worst(task: Task, outcome: Outcome | None, on: str) -> Block:
+def _worst(material: Material, outcome: Outcome | None, on: str) -> Block:
     if outcome is None:
         return Block(title="", missing="No predictions were made.")
+
+    task = material.task
 
     def gallery() -> list[Block]:
         errors = np.asarray(task.errors(outcome.predictions, outcome.targets), dtype=np.float64)
@@ -148,7 +158,13 @@ def _worst(task: Task, outcome: Outcome | None, on: str) -> Block:
             Picture(
                 path=outcome.samples[index].path,
                 caption=task.caption(outcome.predictions[index], outcome.targets[index]),
-                pixels=task.draw(outcome.samples[index].path, outcome.predictions[index], outcome.targets[index]),
+                pixels=shown(
+                    outcome.samples[index],
+                    outcome.predictions[index],
+                    decoder=material.decoder,
+                    task=task,
+                    target=outcome.targets[index],
+                ),
             )
             for index in order
         ]
@@ -164,7 +180,7 @@ def _worst(task: Task, outcome: Outcome | None, on: str) -> Block:
 
 def _data(folder: Path, material: Material) -> list[Block]:
     prepared = material.prepared
-    blocks = [Block.of(section) for section in data_sections(folder, prepared, material.task)]
+    blocks = [Block.of(section) for section in data_sections(folder, prepared, material.task, material.decoder)]
     if prepared is None:
         blocks.insert(
             0, Block(title="", missing="The data could not be read again: pictures and classes are left out.")
@@ -215,7 +231,7 @@ def _subtitle(bundle: dict[str, Any]) -> str:
     return f"{bundle['task']['name']} · {backbone['source']}:{backbone['arch']} · {head['name']} head"
 
 
-def _guarded(title: str, make: Callable[[], Sequence[Block]]) -> list[Block]:
+def _guarded(title: str, make: Callable[[], Iterable[Block]]) -> list[Block]:
     """Return what `make` gives; when it fails, which may be a plugin's doing, a block that says so."""
     try:
         return list(make())

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING
 
 from graft.data.samples import SPLITS, Catalogue, PreparedData, Sample
 from graft.report.sections import Gallery, Picture, Section, Table
+from graft.report.thumbnails import shown
 
 if TYPE_CHECKING:
+    from graft.data.decoder import Decoder
     from graft.tasks.contract import Task
 
 _ROWS = 200
 _EXAMPLES = 12
 
 
-def data_sections(folder: Path, prepared: PreparedData | None, task: Task) -> list[Section]:
+def data_sections(folder: Path, prepared: PreparedData | None, task: Task, decoder: Decoder) -> list[Section]:
     """Return the sections on a run's data; from the run folder alone where `prepared` is None."""
     sections = [_counts(folder, prepared, task)]
-    if prepared is not None and (examples := _examples(prepared, task)):
+    if prepared is not None and (examples := _examples(prepared, task, decoder)):
         sections.append(examples)
     return [*sections, _skipped(folder), _copies(folder)]
 
@@ -61,7 +63,7 @@ def _words_of(catalogue: Catalogue, indices: Sequence[int], task: Task) -> Count
     return Counter(strata[index] for index in indices)
 
 
-def _examples(prepared: PreparedData, task: Task) -> Section | None:
+def _examples(prepared: PreparedData, task: Task, decoder: Decoder) -> Section | None:
     strata = task.strata(prepared.catalogue)
     first: dict[str, Sample] = {}
     for index in prepared.split.get("train", ()):
@@ -69,7 +71,9 @@ def _examples(prepared: PreparedData, task: Task) -> Section | None:
     if not first:
         return None
     pictures = [
-        Picture(path=sample.path, caption=word, pixels=task.draw(sample.path, None, task.encode(sample)))
+        Picture(
+            path=sample.path, caption=word, pixels=shown(sample, decoder=decoder, task=task, target=task.encode(sample))
+        )
         for word, sample in sorted(first.items())[:_EXAMPLES]
     ]
     more = f" Of {len(first)}, the first {_EXAMPLES} are shown." if len(first) > _EXAMPLES else ""

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from graft.data.decoder import STANDARD, Decoder
 from graft.data.samples import PreparedData, Sample
+from graft.domains import Domain
 from graft.tasks.contract import Prediction, Task
 
 
@@ -31,10 +33,14 @@ class Material:
 
     Args:
         task: Draws its sections and captions.
+        domain: Adds sections of its own, where there is one.
+        decoder: Shows images.
         outcomes: Per split; `test` is shown, else `val`; splits without samples are left out.
         prepared: The data as it was read and split, or None when it cannot be read any more.
     """
 
     task: Task
+    domain: Domain | None = None
+    decoder: Decoder = STANDARD
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     prepared: PreparedData | None = None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from graft.console import Console
 from graft.data.samples import PreparedData
+from graft.domains import build_domain
 from graft.errors import DataError
 from graft.report.build import write_report
 from graft.report.material import Material
@@ -57,4 +58,13 @@ def rebuild_report(run: Run, *, plugins: Plugins, console: Console, device: str 
         console.warn(f"the report is made without the images: {error.message}")
         return write_report(run, Material(task=bundle.task))
     prepared = PreparedData(catalogue=catalogue, split=split, split_by="as split.csv records it")
-    return write_report(run, Material(task=bundle.task, outcomes=outcomes, prepared=prepared))
+    return write_report(
+        run,
+        Material(
+            task=bundle.task,
+            domain=build_domain(run.recipe, decoder=bundle.decoder, plugins=plugins),
+            decoder=bundle.decoder,
+            outcomes=outcomes,
+            prepared=prepared,
+        ),
+    )

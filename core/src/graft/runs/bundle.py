@@ -20,9 +20,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from graft.atomic import replace_folder, temporary_beside
+from graft.data.decoder import Decoder, build_decoder
 from graft.errors import PluginError, Problem, RunError, TrainingError, WeightsError
 from graft.model import Model
-from graft.plugins.descriptors import Descriptor, HeadSpec, TaskSpec
+from graft.plugins.descriptors import DecoderSpec, Descriptor, HeadSpec, TaskSpec
 from graft.preprocess import Preprocess
 from graft.recipe.schema import Backbone as BackboneSection
 from graft.runs.info import DOCUMENT, FORMAT, TENSORS, digest, find_bundle, read_info
@@ -44,6 +45,7 @@ class Bundle:
         task: Names classes and turns predictions into rows.
         classes: Class names by index.
         preprocess: What the model expects of an image.
+        decoder: Turns files into pixels as in training.
         info: The whole of `bundle.json`.
     """
 
@@ -52,6 +54,7 @@ class Bundle:
     task: Task
     classes: tuple[str, ...]
     preprocess: Preprocess
+    decoder: Decoder
     info: Mapping[str, Any]
 
     @property
@@ -98,7 +101,7 @@ def save_bundle(
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
     tensors = save(state, metadata={"format": "pt"})
     section = resolved.recipe.backbone
-    parts = (resolved.task, resolved.head, resolved.backbone)
+    parts = (resolved.task, resolved.head, resolved.backbone, resolved.decoder)
     document: dict[str, Any] = {
         "format": FORMAT,
         "graft": version("graft-core"),
@@ -112,6 +115,7 @@ def save_bundle(
             "channels": section.channels,
         },
         "head": _part(resolved.head, resolved.head_options, plugins),
+        "decoder": _part(resolved.decoder, resolved.decoder_options, plugins),
         "preprocess": model.backbone.preprocess.to_json(),
         "sequences": None if sequences is None else dict(sequences),
         "weights": None if weights is None else _weights(weights),
@@ -148,6 +152,8 @@ def load_bundle(path: Path, *, plugins: Plugins) -> Bundle:
     state = _read_tensors(folder, info)
     task_spec, task_options = _found(TaskSpec, info["task"], plugins, folder)
     head_spec, head_options = _found(HeadSpec, info["head"], plugins, folder)
+    decoder_spec, decoder_options = _found(DecoderSpec, info["decoder"], plugins, folder)
+    decoder = build_decoder(decoder_spec, decoder_options, plugins=plugins)
     classes = tuple(info["classes"])
     task = plugins.target(task_spec)(classes=classes, options=task_options)
     preprocess = Preprocess.from_json(info["preprocess"])
@@ -163,7 +169,15 @@ def load_bundle(path: Path, *, plugins: Plugins) -> Bundle:
     model = Model(backbone, head, head_spec.needs, sequences=head_spec.sequences)
     _check_tensors(folder, model.state_dict(), state)
     model.load_state_dict(state, strict=True)
-    return Bundle(path=folder, model=model.eval(), task=task, classes=classes, preprocess=preprocess, info=info)
+    return Bundle(
+        path=folder,
+        model=model.eval(),
+        task=task,
+        classes=classes,
+        preprocess=preprocess,
+        decoder=decoder,
+        info=info,
+    )
 
 
 def _part(spec: Descriptor, options: BaseModel, plugins: Plugins) -> dict[str, Any]:
@@ -196,7 +210,7 @@ def _check_plugins(folder: Path, info: Mapping[str, Any], plugins: Plugins) -> N
 
 
 def _found(
-    kind: type[TaskSpec] | type[HeadSpec], part: Mapping[str, Any], plugins: Plugins, folder: Path
+    kind: type[TaskSpec] | type[HeadSpec] | type[DecoderSpec], part: Mapping[str, Any], plugins: Plugins, folder: Path
 ) -> tuple[Any, BaseModel]:
     spec = plugins.find(kind, f"{part['plugin']}:{part['name']}")
     try:

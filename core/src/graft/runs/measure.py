@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from graft.console import Console
+from graft.data.decoder import Decoder, build_decoder
 from graft.data.frames import digest_of, without_files
 from graft.data.options import SequenceOptions
 from graft.data.prepare import read
@@ -108,10 +108,10 @@ def measure_run(
         raise RunError(
             f"{run.path}: the run has no {split} split", fix=f"choose another --split, of {', '.join(SPLITS)}"
         )
-    if changed := _changed(run, samples):
+    bundle = load_bundle(run.path, plugins=plugins)
+    if changed := _changed(run, samples, bundle.decoder):
         noun = "sequences" if catalogue.sequences else "images"
         console.warn(f"{len(changed)} {noun} have changed since the run was made: {changed[0]} …")
-    bundle = load_bundle(run.path, plugins=plugins)
     outcome = predict_samples(
         bundle,
         samples,
@@ -152,6 +152,7 @@ def measure_data(
         takes=spec.takes,
         reader=plugins.find(ReaderSpec, "core:sequences") if of_frames else None,
         options=SequenceOptions(max_frames=bundle.max_frames) if of_frames else None,
+        decoder=bundle.decoder,
         plugins=plugins,
     )
     for note in catalogue.notes:
@@ -230,6 +231,7 @@ def catalogue_of(run: Run, *, plugins: Plugins) -> Catalogue:
         takes=resolved.task.takes,
         reader=resolved.reader,
         options=resolved.reader_options,
+        decoder=build_decoder(resolved.decoder, resolved.decoder_options, plugins=plugins),
         plugins=plugins,
     )
     bad = {row["id"] for row in _rows(run, "bad_files.csv")}
@@ -256,20 +258,15 @@ def _rows(run: Run, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _changed(run: Run, samples: Sequence[Sample]) -> list[str]:
+def _changed(run: Run, samples: Sequence[Sample], decoder: Decoder) -> list[str]:
     """Return the samples whose files are not what they were; one that is gone is found out when it is predicted."""
     recorded = {row["id"]: row["sha256"] for row in _rows(run, "split.csv")}
-    there = (sample for sample in samples if all(file.is_file() for file in sample.files))
+    there = (sample for sample in samples if all(decoder.file(file).is_file() for file in sample.files))
     return [
         sample.id
         for sample in there
-        if recorded[sample.id] != digest_of(sample, {file: _digest(file) for file in sample.files})
+        if recorded[sample.id] != digest_of(sample, {file: decoder.digest(file) for file in sample.files})
     ]
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _known(catalogue: Catalogue, classes: Sequence[str]) -> list[Sample]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from graft.data.batch import stack_images
 from graft.data.decode import MAX_PIXELS, BadImage
+from graft.data.decoder import Decoder
 from graft.data.geometry import prepare_sized
-from graft.data.readers import as_text, is_image
+from graft.data.readers import as_text
 from graft.data.readers.table import TABLES, listed_paths
 from graft.data.spatial import Placement, restored
 from graft.data.windows import tiles
@@ -115,8 +117,10 @@ class Predictor:
             raise UserError(f"batch = {batch}: at least one image makes a batch")
         given = map(Path, [paths] if isinstance(paths, (str, Path)) else paths)
         if self.bundle.sequences:
-            return self._predict(expand_sequences(given, max_frames=self.bundle.max_frames), batch, max_pixels)
-        return self._predict(((path, (path,)) for path in expand(given)), batch, max_pixels)
+            return self._predict(
+                expand_sequences(given, self.bundle.decoder, max_frames=self.bundle.max_frames), batch, max_pixels
+            )
+        return self._predict(((path, (path,)) for path in expand(given, self.bundle.decoder)), batch, max_pixels)
 
     def predict_samples(
         self, samples: Iterable[Sample], *, batch: int = 32, max_pixels: int = MAX_PIXELS
@@ -133,12 +137,12 @@ class Predictor:
     def _predict(self, items: Iterator[Named], batch: int, max_pixels: int) -> Iterator[PredictedFile]:
         pool = ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="decode")
         pending: deque[tuple[Path, list[Future[_Read | str]]]] = deque()
-        preprocess = self.bundle.preprocess
+        preprocess, decoder = self.bundle.preprocess, self.bundle.decoder
         ahead = 0  # images in `pending`
 
         def read(file: Path, alone: bool) -> _Read | str:
             try:
-                return prepare_sized(file, preprocess, max_pixels=max_pixels)
+                return prepare_sized(file, preprocess, decoder=decoder, max_pixels=max_pixels)
             except BadImage as error:
                 return str(error) if alone else f"{as_text(file.name)}: {error}"
 
@@ -185,6 +189,17 @@ class Predictor:
         """
         return self._predicted([[image] for image in images])
 
+    def scores(self, images: Sequence[NDArray[Any]]) -> list[dict[str, NDArray[np.float32]]]:
+        """Return what predictions are made from, by name, for each image: what an exported model gives.
+
+        Args:
+            images: `(H, W, C)`, all of one size that the network takes, uint8 or float32 0…1.
+        """
+        with torch.inference_mode():
+            outputs = self._model(stack_images(images).to(self.device))
+            named = self._model.head.exported(outputs)
+        return [{name: value[i].float().cpu().numpy() for name, value in named.items()} for i in range(len(images))]
+
     def _predicted(self, items: list[list[NDArray[Any]]]) -> list[Prediction]:
         """Return one prediction per image or sequence."""
         if not items:
@@ -210,10 +225,11 @@ class Predictor:
         return self.bundle.sequences or any(length > 1 for length in lengths)
 
 
-def expand(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield files as they are, for each folder the images in it and below it, sorted, and for each table its images.
+def expand(paths: Iterable[Path], decoder: Decoder) -> Iterator[Path]:
+    """Yield the images of files, for each folder those in it and below it, sorted, and for each table those it lists.
 
-    A folder below that may not be read is yielded itself, so that it becomes a result with an error.
+    A file that cannot be read and a folder below that may not be read are yielded themselves, so that they become
+    results with an error.
 
     Raises:
         UserError: When a folder holds no image.
@@ -221,20 +237,25 @@ def expand(paths: Iterable[Path]) -> Iterator[Path]:
     """
     for path in paths:
         if path.is_dir():
-            yield from _images_in(path)
+            files: Iterable[Path] = _images_in(path, decoder)
         elif path.suffix.lower() in TABLES and path.is_file():
-            yield from listed_paths(path)
+            files = listed_paths(path)
         else:
-            yield path
+            files = (path,)
+        for file in files:
+            try:
+                yield from decoder.parts(file)
+            except (BadImage, OSError):
+                yield file
 
 
-def _images_in(root: Path) -> Iterator[Path]:
+def _images_in(root: Path, decoder: Decoder) -> Iterator[Path]:
     closed: list[Path] = []
     found = False
     for folder, folders, names in os.walk(root, onerror=lambda error: closed.append(Path(error.filename))):
         folders.sort()
         for name in sorted(names):
-            if is_image(name):
+            if decoder.reads(Path(folder, name)):
                 found = True
                 yield Path(folder, name)
     yield from closed

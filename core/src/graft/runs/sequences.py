@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from graft.data.decoder import Decoder
 from graft.data.frames import natural, spread
 from graft.data.options import SequenceOptions
-from graft.data.readers import is_image
 from graft.data.readers._sequence_table import SequenceTable
 from graft.data.readers.table import is_table, listed_paths, lists_frames
 from graft.errors import DataError, UserError
@@ -17,7 +17,7 @@ Named = tuple[Path, tuple[Path, ...]]
 """What something to be predicted is called, and its image files in order."""
 
 
-def expand_sequences(paths: Iterable[Path], *, max_frames: int | None) -> Iterator[Named]:
+def expand_sequences(paths: Iterable[Path], decoder: Decoder, *, max_frames: int | None) -> Iterator[Named]:
     """Yield the sequences that paths stand for.
 
     Each folder with images, among those given and the folders below them, is one; a table with the columns `sequence`
@@ -25,6 +25,7 @@ def expand_sequences(paths: Iterable[Path], *, max_frames: int | None) -> Iterat
 
     Args:
         paths: Folders, tables and images.
+        decoder: Knows which files are images.
         max_frames: Of longer sequences so many frames are taken, evenly spaced, as in training.
 
     Raises:
@@ -33,23 +34,23 @@ def expand_sequences(paths: Iterable[Path], *, max_frames: int | None) -> Iterat
     """
     for path in paths:
         if path.is_dir():
-            found = _folders_with_images(path)
+            found = _folders_with_images(path, decoder)
         elif is_table(path) and lists_frames(path):
             found = _listed(path)
         elif is_table(path):
-            found = expand_sequences(listed_paths(path), max_frames=max_frames)
+            found = expand_sequences(listed_paths(path), decoder, max_frames=max_frames)
         else:
             found = iter([(path, (path,))])
         for name, frames in found:
             yield name, spread(frames, max_frames)
 
 
-def _folders_with_images(root: Path) -> Iterator[Named]:
+def _folders_with_images(root: Path, decoder: Decoder) -> Iterator[Named]:
     closed: list[Path] = []
     found = False
     for folder, folders, names in os.walk(root, onerror=lambda error: closed.append(Path(error.filename))):
         folders.sort()
-        frames = sorted(filter(is_image, names), key=natural)
+        frames = sorted((name for name in names if decoder.reads(Path(folder, name))), key=natural)
         if frames:
             found = True
             yield Path(folder), tuple(Path(folder, name) for name in frames)

@@ -133,11 +133,16 @@ class Task(ABC):
     def caption(self, prediction: Prediction, target: Any) -> str:
         """Return one line for a picture: what was predicted, how surely, and what is true."""
 
-    def draw(self, path: Path, prediction: Prediction | None, target: Any) -> NDArray[np.uint8] | None:
-        """Return a picture of an image file with what is predicted and what is true drawn into it, or None.
+    def draw(self, picture: NDArray[np.uint8], prediction: Prediction | None, target: Any) -> NDArray[np.uint8] | None:
+        """Return an image with what is predicted and what is true drawn into it, or None to show it as it is.
 
-        With None the report shows the file itself. What is returned is `(H, W, 3)`, of any size; where `prediction` is
-        None, what is true is shown alone.
+        Args:
+            picture: `(H, W, 3)`, in the file's pixels.
+            prediction: What the model says; None where what is true is shown alone.
+            target: What is true.
+
+        Returns:
+            A new picture `(h, w, 3)`, of any size.
         """
         return None
 

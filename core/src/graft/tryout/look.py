@@ -212,6 +212,7 @@ def _features(experiment: Experiment, console: Console) -> NDArray[np.float32]:
     extractor = Extractor(
         experiment.loaded,
         device=experiment.device,
+        decoder=store.decoder,
         limit=experiment.recipe.cache.limit,
         pixels=lambda path: centre_crop(store.load(path), store.preprocess),
     )

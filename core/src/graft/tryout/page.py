@@ -12,6 +12,7 @@ from graft import atomic
 from graft.evaluation.metrics import Value
 from graft.report.page import Block, Chapter, Page, Preformatted, render
 from graft.report.sections import Gallery, Picture, Table
+from graft.report.thumbnails import shown
 from graft.report.verdict import Verdict
 from graft.tryout.look import REMOVED, Copies, Findings
 
@@ -221,37 +222,36 @@ def _next(findings: Findings) -> Block:
 
 
 def _doubted(findings: Findings) -> Block:
-    shown = findings.doubts[:_SHOWN]
-    if not shown:
+    first = findings.doubts[:_SHOWN]
+    if not first:
         return Block(title="", how_to_read="No label is in doubt.")
     pictures = [
-        Picture(
-            path=findings.samples[doubt.index].path,
-            caption=f"{findings.classes[doubt.given]} → {findings.classes[doubt.suggested]} {doubt.probability:.2f}"
+        _picture(
+            findings,
+            doubt.index,
+            f"{findings.classes[doubt.given]} → {findings.classes[doubt.suggested]} {doubt.probability:.2f}"
             + (" · neighbours agree" if doubt.agreed else ""),
         )
-        for doubt in shown
+        for doubt in first
     ]
     wrong = 1 - findings.probes["linear"].accuracy.value
     return Block(
         title=f"{len(findings.doubts)} labels"
-        + ("" if len(shown) == len(findings.doubts) else f", the first {len(shown)}"),
+        + ("" if len(first) == len(findings.doubts) else f", the first {len(first)}"),
         how_to_read="The label → what the image looks like, to a probe that was trained without it (confident "
         f"learning, Northcutt et al. 2021). The probe itself is wrong in {wrong:.0%} of the cases: begin at the top, "
         "where the nearest neighbours agree with it, sorted by how much likelier the other class is. All are in "
         "doubts.csv.",
         parts=[Gallery(pictures=pictures)],
-        names=[findings.samples[doubt.index].id for doubt in shown],
+        names=[findings.samples[doubt.index].id for doubt in first],
     )
 
 
 def _copied(findings: Findings) -> Block:
     if not findings.copies:
         return Block(title="", how_to_read="No two images are the same, or nearly.")
-    shown = [(one, index) for one in findings.copies[:_COPIES_SHOWN] for index in one.indices]
-    pictures = [
-        Picture(path=findings.samples[index].path, caption=_caption(findings, one, index)) for one, index in shown
-    ]
+    members = [(one, index) for one in findings.copies[:_COPIES_SHOWN] for index in one.indices]
+    pictures = [_picture(findings, index, _caption(findings, one, index)) for one, index in members]
     how = (
         "The same image twice, byte for byte or nearly (re-encoded, resized). In different splits they make results "
         "too good; with different labels one of them is wrong. All are in copies.csv."
@@ -260,7 +260,7 @@ def _copied(findings: Findings) -> Block:
         title=f"{_sets(len(findings.copies), '', '').strip()}, {len(findings.leaks) or 'none'} across splits",
         how_to_read=how,
         parts=[Gallery(pictures=pictures)],
-        names=[findings.samples[index].id for _, index in shown],
+        names=[findings.samples[index].id for _, index in members],
     )
 
 
@@ -295,13 +295,15 @@ def _images(findings: Findings) -> Iterator[Block]:
         how_to_read="If a picture does not fit its name, the labels are mixed up.",
         parts=[
             Gallery(
-                pictures=[
-                    Picture(path=findings.samples[first[label]].path, caption=findings.classes[label])
-                    for label in sorted(first)[:_SHOWN]
-                ]
+                pictures=[_picture(findings, first[label], findings.classes[label]) for label in sorted(first)[:_SHOWN]]
             )
         ],
     )
+
+
+def _picture(findings: Findings, index: int, caption: str) -> Picture:
+    sample = findings.samples[index]
+    return Picture(path=sample.path, caption=caption, pixels=shown(sample, decoder=findings.experiment.store.decoder))
 
 
 def _interval(value: Value) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from graft.data.decode import decode
 from graft_detection.detections import Detections, Truth
 
 _LONGEST = 640
@@ -18,12 +16,9 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#
 
 
 def draw(
-    path: Path, prediction: Detections | None, target: Truth | None, *, classes: Sequence[str]
+    pixels: NDArray[np.uint8], prediction: Detections | None, target: Truth | None, *, classes: Sequence[str]
 ) -> NDArray[np.uint8]:
     """Return a picture `(h, w, 3)`: what is true as thin white boxes on black, what is predicted thick and coloured."""
-    pixels = decode(path)
-    if pixels.dtype != np.uint8:
-        pixels = np.round(pixels * 255).astype(np.uint8)
     image = Image.fromarray(pixels)
     scale = min(1.0, _LONGEST / max(image.size))
     image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))

@@ -117,10 +117,12 @@ class DetectionTask(Task):
         true = ", ".join(f"{count} {name}" for name, count in counts.items())
         return f"found {right} of {right + missed}, {sum(wrong)} false · true: {true or 'none'}"
 
-    def draw(self, path: Path, prediction: Detections | None, target: Truth | None) -> NDArray[np.uint8]:
+    def draw(
+        self, picture: NDArray[np.uint8], prediction: Detections | None, target: Truth | None
+    ) -> NDArray[np.uint8]:
         """Return the image with what is true in white and the sure detections in colours."""
         sure = None if prediction is None else prediction.from_score(self.options.threshold)
-        return draw(path, sure, target, classes=self.classes)
+        return draw(picture, sure, target, classes=self.classes)
 
     def write(self, prediction: Detections, kind: str, path: Path) -> None:
         """Write the sure detections as YOLO's lines (`txt`), or all of them as a COCO document (`coco`)."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from graft.data.decode import BadImage, size_of
+from graft.data.decode import BadImage
+from graft.data.decoder import STANDARD, Decoder
 
 IGNORE = 255
 """What stands for a pixel that counts nowhere, in every mask that is read."""
@@ -45,7 +44,7 @@ class MaskSource(Protocol):
         """
 
     def size(self) -> tuple[int, int]:
-        """Return its (H, W), without reading all of it.
+        """Return the (H, W) of the image that it is of, as the image's own file says.
 
         Raises:
             BadMask: When it cannot be read.
@@ -104,25 +103,34 @@ class MaskFile:
     """A mask in one file.
 
     Args:
-        path: An image file: class numbers, a palette's indices, or colours.
+        path: What the decoder reads as a mask: class numbers, a palette's indices, or colours.
+        image: The image that it is of, which may be a part of a file.
         coding: What stands for what.
+        decoder: Reads both.
     """
 
     path: Path
+    image: Path
     coding: Coding = field(repr=False)
+    decoder: Decoder = field(default=STANDARD, repr=False)
 
     def read(self, index: Mapping[str, int], *, multi: bool) -> NDArray[np.uint8]:
         """See `MaskSource`."""
-        mask = self.coding.decoded(raw_values(self.path, coloured=self.coding.coloured), index, self.path)
+        values = raw_values(self.path, self.image, self.decoder, coloured=self.coding.coloured)
+        mask = self.coding.decoded(values, index, self.path)
         return one_hot(mask, len(index)) if multi else mask
 
     def size(self) -> tuple[int, int]:
         """See `MaskSource`."""
-        return _file_size(self.path)
+        return image_size(self.image, self.decoder)
+
+    def of_part(self, path: Path) -> MaskFile:
+        """Return the mask of a part of the image's file."""
+        return replace(self, image=path)
 
     def __repr__(self) -> str:
         # Copies of an image are compared by what their masks hold.
-        return _digest(self.path)
+        return _digest(self.path, self.decoder)
 
 
 @dataclass(frozen=True)
@@ -131,30 +139,40 @@ class ClassFiles:
 
     Args:
         files: Path by class name; a class without a file is not in the image.
+        image: The image that they are of, which may be a part of a file.
         background: The class of what no mask covers, where there is one.
+        decoder: Reads them.
     """
 
     files: Mapping[str, Path]
+    image: Path
     background: str | None = None
+    decoder: Decoder = STANDARD
 
     def read(self, index: Mapping[str, int], *, multi: bool) -> NDArray[np.uint8]:
         """See `MaskSource`."""
-        size = self.size()
-        planes = {}
+        planes: dict[str, NDArray[np.bool_]] = {}
         for name, path in self.files.items():
-            values = raw_values(path, coloured=False)
-            if values.shape != size:
-                raise BadMask(f"{path}: is {_sides(values.shape)} pixels large, and other masks {_sides(size)}")
+            values = raw_values(path, self.image, self.decoder, coloured=False)
             planes[name] = values > (127 if values.max(initial=0) > 1 else 0)
+        size = next(iter(planes.values())).shape
+        for name, plane in planes.items():
+            if plane.shape != size:
+                have, others = _sides(plane.shape), _sides(size)
+                raise BadMask(f"{self.files[name]}: is {have} pixels large, and other masks {others}")
         where = str(next(iter(self.files.values())))
-        return stacked(planes, size, index, multi=multi, background=self.background, where=where)
+        return stacked(planes, (size[0], size[1]), index, multi=multi, background=self.background, where=where)
 
     def size(self) -> tuple[int, int]:
         """See `MaskSource`."""
-        return _file_size(next(iter(self.files.values())))
+        return image_size(self.image, self.decoder)
+
+    def of_part(self, path: Path) -> ClassFiles:
+        """Return the masks of a part of the image's file."""
+        return replace(self, image=path)
 
     def __repr__(self) -> str:
-        return " ".join(f"{name} {_digest(path)}" for name, path in sorted(self.files.items()))
+        return " ".join(f"{name} {_digest(path, self.decoder)}" for name, path in sorted(self.files.items()))
 
 
 def stacked(
@@ -191,29 +209,21 @@ def stacked(
     return flat
 
 
-def raw_values(path: Path, *, coloured: bool) -> NDArray[Any]:
-    """Return a mask file's values `(H, W)`: class numbers, a palette's indices, or packed colours 0xrrggbb.
+def raw_values(path: Path, image: Path, decoder: Decoder, *, coloured: bool) -> NDArray[Any]:
+    """Return a mask file's values for an image `(H, W)`: numbers, a palette's indices, or packed colours 0xrrggbb.
 
     Raises:
         BadMask: When it cannot be read, or has colours where values are wanted.
     """
     try:
-        size_of(path)  # refuses what is no image, before anything is decoded
-        with Image.open(path) as image:
-            if coloured:
-                channels = np.asarray(image.convert("RGB")).astype(np.int64)
-                return channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2]
-            if image.mode in ("1", "L", "P", "I", "I;16", "I;16B"):
-                return np.asarray(image).astype(np.int64 if image.mode.startswith("I") else np.uint8)
-            channels = np.asarray(image.convert("RGB"))
+        values = decoder.values(path, like=image, colours=coloured)
     except BadImage as error:
-        raise BadMask(f"{path}: {error}") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadMask(f"{path}: cannot be decoded: {error}") from error
-    if not ((channels[..., 0] == channels[..., 1]).all() and (channels[..., 0] == channels[..., 2]).all()):
-        raise BadMask(f"{path}: is in colour; say which colour stands for what: data.reader.classes.NAME='#rrggbb'")
-    grey: NDArray[Any] = channels[..., 0]
-    return grey
+        hint = "; say which colour stands for what: data.reader.classes.NAME='#rrggbb'" * (error.code == "coloured")
+        raise BadMask(f"{path}: {error}{hint}") from error
+    if not coloured:
+        return values
+    channels = values.astype(np.int64)
+    return channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2]
 
 
 def one_hot(mask: NDArray[np.uint8], classes: int) -> NDArray[np.uint8]:
@@ -240,15 +250,20 @@ def _sides(size: Sequence[int]) -> str:
     return f"{size[1]} × {size[0]}"
 
 
-def _file_size(path: Path) -> tuple[int, int]:
+def image_size(image: Path, decoder: Decoder) -> tuple[int, int]:
+    """Return the (H, W) of an image in pixels.
+
+    Raises:
+        BadMask: When it cannot be read: there is nothing that a mask could fit.
+    """
     try:
-        return size_of(path)
+        return decoder.size(image)
     except BadImage as error:
-        raise BadMask(f"{path}: {error}") from error
+        raise BadMask(f"{image}: {error}") from error
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path, decoder: Decoder) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
+        return decoder.digest(path)
+    except BadImage:
         return str(path)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from graft.data.decode import BadImage, decode
 from graft_segmentation.masks import IGNORE
 
 _SIDE = 208
@@ -52,15 +49,9 @@ def coloured(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def draw(
-    path: Path, predicted: NDArray[np.uint8] | None, true: NDArray[np.uint8], classes: int
-) -> NDArray[np.uint8] | None:
-    """Return an image with its true mask, and beside it with the predicted one; None when it cannot be read."""
-    try:
-        pixels = decode(path)
-    except BadImage:
-        return None
-    if pixels.dtype != np.uint8:
-        pixels = np.round(pixels * 255).astype(np.uint8)
+    pixels: NDArray[np.uint8], predicted: NDArray[np.uint8] | None, true: NDArray[np.uint8], classes: int
+) -> NDArray[np.uint8]:
+    """Return an image `(H, W, 3)` with its true mask, and beside it with the predicted one."""
     step = max(1, max(pixels.shape[:2]) // _SIDE)
     small = pixels[::step, ::step].astype(np.float32)
     shown = []

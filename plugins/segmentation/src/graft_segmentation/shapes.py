@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from graft_segmentation.masks import BadMask, stacked
+from graft.data.decoder import STANDARD, Decoder
+from graft_segmentation.masks import BadMask, image_size, stacked
 
 _FINER = 4
 """Polygons are drawn so many times larger, and a pixel is inside when half of it is."""
@@ -25,12 +27,16 @@ class Shapes:
         sides: (H, W) of the image.
         background: The class of what none covers; None where such pixels count nowhere.
         where: The file, and which image in it.
+        image: The image.
+        decoder: Knows its size.
     """
 
     shapes: tuple[tuple[str, Any], ...]
     sides: tuple[int, int]
     background: str | None
     where: str
+    image: Path
+    decoder: Decoder = field(default=STANDARD, repr=False)
 
     def read(self, index: Mapping[str, int], *, multi: bool) -> NDArray[np.uint8]:
         """See `MaskSource`: where objects overlap and a pixel has one class, the later one in the file is in front."""
@@ -48,7 +54,7 @@ class Shapes:
 
     def size(self) -> tuple[int, int]:
         """See `MaskSource`."""
-        return self.sides
+        return image_size(self.image, self.decoder)
 
 
 def filled(segmentation: Any, size: tuple[int, int]) -> NDArray[np.bool_]:

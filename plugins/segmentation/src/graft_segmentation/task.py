@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from graft.data.decode import BadImage, size_of
+from graft.data.decode import BadImage
 from graft.data.samples import Catalogue, Sample
 from graft.errors import Problem
 from graft.report.sections import Section
@@ -105,9 +105,11 @@ class SegmentationTask(Task):
         worst = int(np.nanargmin(overlap))
         return f"mean IoU {np.nanmean(overlap):.2f} · worst: {self.classes[worst]} {overlap[worst]:.2f}"
 
-    def draw(self, path: Path, prediction: Segmented | None, target: MaskTarget) -> NDArray[np.uint8] | None:
+    def draw(
+        self, picture: NDArray[np.uint8], prediction: Segmented | None, target: MaskTarget
+    ) -> NDArray[np.uint8] | None:
         """Return the image with what is true, and beside it with what is predicted."""
-        return overlays.draw(path, None if prediction is None else prediction.mask, target.mask, len(self.classes))
+        return overlays.draw(picture, None if prediction is None else prediction.mask, target.mask, len(self.classes))
 
     def write(self, prediction: Segmented, kind: str, path: Path) -> None:
         """Write a PNG: class numbers with a palette, or for multi-label a folder of one mask per class, 0 and 255."""
@@ -147,7 +149,7 @@ class SegmentationTask(Task):
         where = f"{sample.where}: {sample.id}" if sample.where else sample.id
         try:
             mask = source.read(self.index, multi=self.options.multi)
-            size = size_of(sample.path)
+            size = source.size()
         except (BadMask, BadImage) as error:
             return Problem(where, str(error))
         if mask.shape[:2] != size:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from graft.data.decoder import Decoder
 from graft.data.options import FolderOptions
+from graft.data.reader import Reader
 from graft.data.readers._files import (
     SPLIT_WORDS,
     as_text,
@@ -19,7 +21,6 @@ from graft.data.readers._files import (
     folders_in,
     found_in,
     is_hidden,
-    is_image,
     require_path,
     split_folders,
     twin_notes,
@@ -32,7 +33,7 @@ _LAYOUT = "put the images into one folder per class: {root}/cat/1.jpg, {root}/do
 _PARTS = frozenset({"images", "imgs", "jpegimages", "masks", "labels", "annotations"})
 
 
-class FolderReader:
+class FolderReader(Reader):
     """Reads `class/*.jpg` and `train|val|test/class/*.jpg`; images may lie deeper inside a class's folder.
 
     Links are followed, each folder once. Targets are tuples with the one class name.
@@ -61,7 +62,7 @@ class FolderReader:
             raise DataError(
                 f"{path} is a file, and the reader 'folder' needs a folder", fix=_LAYOUT.format(root="DATA")
             )
-        scan = _Scan(path, options)
+        scan = _Scan(path, options, self.decoder)
         try:
             parts = split_folders(path)
             if parts:
@@ -92,6 +93,7 @@ class FolderReader:
 class _Scan:
     root: Path
     options: FolderOptions
+    decoder: Decoder
     samples: list[Sample] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     fix: str | None = None
@@ -129,7 +131,7 @@ class _Scan:
             return
         if split is None and self.options.class_level == 1 and self.is_too_shallow(folders):
             return
-        self.in_folders += all(folders_in(folder) and not _has_image(folder) for folder in folders)
+        self.in_folders += all(folders_in(folder) and not self.has_image(folder) for folder in folders)
         for folder in folders:
             found = list(self.images(folder))
             if not found:
@@ -159,7 +161,7 @@ class _Scan:
     def is_too_shallow(self, folders: list[Path]) -> bool:
         """Note a problem when the folders look like groups that all have the same class folders."""
         inner = [{child.name for child in folders_in(folder)} for folder in folders]
-        if len(folders) < 2 or any(_has_image(folder) for folder in folders):
+        if len(folders) < 2 or any(self.has_image(folder) for folder in folders):
             return False
         common = set.intersection(*inner)
         if len(common) < 2:
@@ -182,7 +184,7 @@ class _Scan:
 
     def only_one(self, folder: Path) -> None:
         inner = folders_in(folder)
-        if len(inner) > 1 and not _has_image(folder):
+        if len(inner) > 1 and not self.has_image(folder):
             self.problems.append(
                 Problem(
                     str(self.root), f"has one folder, {folder.name}, whose {len(inner)} folders look like the classes"
@@ -196,7 +198,7 @@ class _Scan:
             self.fix = f"data.reader.class_level={self.options.class_level - 1}"
             return
         self.fix = _LAYOUT.format(root=top)
-        here = sum(is_image(entry.name) for entry in top.iterdir())
+        here = sum(self.decoder.reads(entry) for entry in top.iterdir())
         hint = _table_hint(top)
         if hint:
             self.problems.append(Problem(self.name(top), "no class folders, but a table"))
@@ -220,7 +222,7 @@ class _Scan:
             for name in sorted(files):
                 if is_hidden(name):
                     self.hidden += 1
-                elif is_image(name):
+                elif self.decoder.reads(Path(here, name)):
                     yield Path(here, name)
                 else:
                     self.passed[Path(name).suffix.lower() or "without a suffix"] += 1
@@ -230,8 +232,11 @@ class _Scan:
         for entry in os.scandir(folder):
             if is_hidden(entry.name):
                 self.hidden += not entry.is_dir()
-            elif not entry.is_dir() and is_image(entry.name):
+            elif not entry.is_dir() and self.decoder.reads(Path(entry)):
                 self.outside += 1
+
+    def has_image(self, folder: Path) -> bool:
+        return any(not entry.is_dir() and self.decoder.reads(Path(entry)) for entry in os.scandir(folder))
 
     def sample(self, image: Path, folder: Path, top: Path, split: str | None) -> Sample:
         name = self.name(image)
@@ -276,10 +281,6 @@ def _table_hint(folder: Path) -> str | None:
         if entry.suffix.lower() in (".csv", ".tsv"):
             return f"if the table has the labels: data.train={entry}"
     return None
-
-
-def _has_image(folder: Path) -> bool:
-    return any(is_image(entry.name) and not entry.is_dir() for entry in os.scandir(folder))
 
 
 def _raise(error: OSError) -> None:

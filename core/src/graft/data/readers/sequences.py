@@ -10,8 +10,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from graft.data.decoder import Decoder
 from graft.data.frames import natural, spread
 from graft.data.options import SequenceOptions
+from graft.data.reader import Reader
 from graft.data.readers._files import (
     SPLIT_WORDS,
     as_text,
@@ -20,7 +22,6 @@ from graft.data.readers._files import (
     folders_in,
     found_in,
     is_hidden,
-    is_image,
     require_path,
     split_folders,
     twin_notes,
@@ -34,7 +35,7 @@ _LAYOUT = "put each sequence into a folder, in the folder of its class: {root}/w
 _NAMED = 5
 
 
-class SequenceReader:
+class SequenceReader(Reader):
     """Reads `class/sequence/*.png`, `train|val|test/class/sequence/*.png`, or a table with the frames of sequences.
 
     Frames come in the natural order of their names or numbers. Targets are tuples of class names.
@@ -56,7 +57,7 @@ class SequenceReader:
         if not isinstance(options, SequenceOptions):
             raise TypeError(f"SequenceOptions are needed, not {type(options).__name__}")
         require_path(path, "data")
-        found = _from_folders(path, options) if path.is_dir() else _from_table(path, options)
+        found = _from_folders(path, options, self.decoder) if path.is_dir() else _from_table(path, options)
         kept = [sample for sample in found.samples if len(sample.frames) >= options.min_frames]
         samples = [_shortened(sample, options.max_frames) for sample in kept]
         problems = found.problems or class_problems(samples, path.name)
@@ -116,8 +117,8 @@ def _from_table(path: Path, options: SequenceOptions) -> _Found:
     return _Found(root=table.root, samples=table.samples, problems=problems, fix=fix or "correct these lines")
 
 
-def _from_folders(path: Path, options: SequenceOptions) -> _Found:
-    scan = _Scan(path, options)
+def _from_folders(path: Path, options: SequenceOptions, decoder: Decoder) -> _Found:
+    scan = _Scan(path, options, decoder)
     try:
         parts = split_folders(path)
         if parts:
@@ -139,6 +140,7 @@ def _from_folders(path: Path, options: SequenceOptions) -> _Found:
 class _Scan:
     root: Path
     options: SequenceOptions
+    decoder: Decoder
     samples: list[Sample] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     fix: str | None = None
@@ -171,7 +173,7 @@ class _Scan:
         self.look_beside(folder)
         if not sequences:
             what = "the class folder has no folder of a sequence"
-            images = sum(is_image(entry.name) for entry in folder.iterdir())
+            images = sum(self.decoder.reads(entry) for entry in folder.iterdir())
             hint = "single images are read by data.reader.kind=folder" if images else None
             self.problems.append(Problem(self.name(folder), f"{what}, but {images} images" if images else what, hint))
         for sequence in sequences:
@@ -203,7 +205,7 @@ class _Scan:
         for entry in os.scandir(sequence):
             if is_hidden(entry.name) or entry.is_dir():
                 continue
-            if is_image(entry.name):
+            if self.decoder.reads(Path(entry)):
                 found.append(Path(entry))
             else:
                 self.passed[Path(entry.name).suffix.lower() or "without a suffix"] += 1
@@ -221,7 +223,8 @@ class _Scan:
 
     def look_beside(self, folder: Path) -> None:
         self.outside += sum(
-            is_image(entry.name) and not is_hidden(entry.name) and not entry.is_dir() for entry in os.scandir(folder)
+            not is_hidden(entry.name) and not entry.is_dir() and self.decoder.reads(Path(entry))
+            for entry in os.scandir(folder)
         )
 
     def name(self, path: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from graft.data.options import CsvOptions
+from graft.data.reader import Reader
 from graft.data.readers._files import (
     SPLIT_WORDS,
     as_text,
@@ -30,7 +31,7 @@ _DELIMITERS = ",;\t"
 _NO_LABEL = frozenset({"", "nan"})
 
 
-class CsvReader:
+class CsvReader(Reader):
     """Reads a table in UTF-8 whose header names its columns; commas, semicolons or tabs are detected.
 
     Targets are tuples of class names, in the order of the cell.

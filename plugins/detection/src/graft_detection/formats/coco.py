@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel
 
+from graft.data.reader import Reader
 from graft.data.readers import SPLIT_WORDS, as_text, require_path, twin_notes
 from graft.data.samples import Catalogue, Sample
 from graft.errors import DataError, Problem, did_you_mean
@@ -23,7 +24,7 @@ _LISTS = ("images", "annotations", "categories")
 _HEAD = 4096
 
 
-class CocoReader:
+class CocoReader(Reader):
     """Reads `images`, `annotations` (their `bbox`, `iscrowd`, `area`) and `categories`.
 
     Classes are in the order of their category ids, which may have gaps; all of them count, also those without objects.

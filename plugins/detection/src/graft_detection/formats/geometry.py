@@ -18,6 +18,7 @@ KINDS: Mapping[str, str] = {
     "clipped": "boxes reach out of their image, and are cut at its edge",
     "outside": "boxes lie outside of their image, and are left out",
     "empty": "boxes have no width or no height, and are left out",
+    "thin": "boxes begin and end in the same column or row, and are taken as one pixel wide or high",
     "orphan": "annotations belong to no image, and are left out",
     "crowd": "boxes are crowds: they are no targets, and what is found in them does not count",
     "difficult": "boxes are marked as difficult: they are trained on, and do not count",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from graft.data.reader import Reader
 from graft.data.readers import as_text, require_path, twin_notes
 from graft.data.readers.table import Table, is_table
 from graft.data.samples import Catalogue, Sample
@@ -18,7 +19,7 @@ from graft_detection.sizes import image_size
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
-class BoxTableReader:
+class BoxTableReader(Reader):
     """Reads a table in UTF-8 whose header names its columns; commas, semicolons or tabs are detected.
 
     Edges are in pixels from 0, right and bottom ones behind the last pixel. All rows of an image say the same split,

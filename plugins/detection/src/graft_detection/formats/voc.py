@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from graft.data.reader import Reader
 from graft.data.readers import IMAGE_SUFFIXES, SPLIT_WORDS, as_text, is_hidden, require_path, twin_notes
 from graft.data.samples import Catalogue, Sample
 from graft.errors import DataError, Problem
@@ -19,11 +20,12 @@ from graft_detection.options import VocOptions
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
-class VocReader:
+class VocReader(Reader):
     """Reads `Annotations/*.xml` with images in `JPEGImages`, or XML files beside their images, and `ImageSets`.
 
-    Corners are the numbers of pixels that still belong to the object: a box from 1 to 640 is 640 pixels wide. One whose
-    corners are the same pixel counts as empty: nobody marks a single pixel on purpose. Rectangles alone are read.
+    Corners are the numbers of pixels that still belong to the object: a box from 1 to 640 is 640 pixels wide, and
+    one from 7 to 7 is one pixel wide, which is counted. One whose corners are the same pixel is left out as empty: nobody
+    marks a single pixel on purpose. Rectangles alone are read.
     """
 
     def detect(self, path: Path) -> str | None:
@@ -200,13 +202,15 @@ class _Voc:
             return
         left, top, right, bottom = edges
         first = int(self.options.one_based)
-        if right <= left or bottom <= top:
+        where = f"{place} line {element.line}"
+        if right < left or bottom < top or (right == left and bottom == top):
             # Refused or left out: with the numbers that are written there.
             corners = (left, top, right, bottom)
         else:
             corners = (left - first, top - first, right - first + 1, bottom - first + 1)
+            if right == left or bottom == top:
+                self.tally.add("thin", where)
         self.zeros += int(left == 0 or top == 0)
-        where = f"{place} line {element.line}"
         collector.add(where, name.text.strip(), corners, difficult=said == "1")
 
     def note(self, place: str, element: Element, what: str, hint: str | None = None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from graft.data.reader import Reader
 from graft.data.readers import SPLIT_WORDS, as_text, is_hidden, is_image, require_path, twin_notes
 from graft.data.samples import Catalogue, Sample
 from graft.errors import DataError, Problem
@@ -25,7 +26,7 @@ _NAME_FILES = ("classes.txt", "obj.names")
 _NOT_LABELS = frozenset({"classes.txt", "train.txt", "val.txt", "test.txt", "readme.txt"})
 
 
-class YoloReader:
+class YoloReader(Reader):
     """Reads `class x y width height` per line, centre and size in shares of the image; also outlines.
 
     The labels of `images/a.jpg` are in `labels/a.txt`, or beside the image. An image without a label file has no

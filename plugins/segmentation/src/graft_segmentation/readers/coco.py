@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from graft.data.decoder import Decoder
+from graft.data.reader import Reader
 from graft.data.readers import SPLIT_WORDS, require_path
 from graft.data.samples import Catalogue, Sample
 from graft.errors import DataError, Problem
@@ -19,7 +21,7 @@ from graft_segmentation.shapes import Shapes, filled
 _HEAD = 4096
 
 
-class CocoMaskReader:
+class CocoMaskReader(Reader):
     """Reads `images`, `annotations` (their `segmentation`) and `categories`; of a folder, `train.json`, `val.json` ….
 
     Objects of one class become one region. Classes are in the order of their category ids, with the background first.
@@ -48,7 +50,7 @@ class CocoMaskReader:
         problems: list[Problem] = []
         names: tuple[str, ...] | None = None
         for file, split in files:
-            own, found, wrong = _read(file, split, options)
+            own, found, wrong = _read(file, split, options, self.decoder)
             problems += wrong
             samples += found
             if names is not None and own != names:
@@ -82,7 +84,9 @@ def _looks_like(file: Path) -> bool:
     return any(f'"{key}"'.encode() in head for key in ("images", "annotations", "categories"))
 
 
-def _read(file: Path, split: str | None, options: CocoOptions) -> tuple[tuple[str, ...], list[Sample], list[Problem]]:
+def _read(
+    file: Path, split: str | None, options: CocoOptions, decoder: Decoder
+) -> tuple[tuple[str, ...], list[Sample], list[Problem]]:
     """Return class names, samples and what is wrong with a file.
 
     Raises:
@@ -125,7 +129,7 @@ def _read(file: Path, split: str | None, options: CocoOptions) -> tuple[tuple[st
             problems.append(Problem(f"{file.name}: image {image}", f"{name} leads out of {root}"))
             continue
         where = f"{file.name}: {name}"
-        target = Shapes(tuple(shapes[image]), sizes[image], background, where)
+        target = Shapes(tuple(shapes[image]), sizes[image], background, where, root / name, decoder)
         samples.append(Sample(id=name, path=root / name, target=target, split=split, where=file.name))
     return tuple(names.values()), samples, problems
 

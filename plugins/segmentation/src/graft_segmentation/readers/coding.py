@@ -10,9 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from graft.data.decode import BadImage
+from graft.data.decoder import Decoder
 from graft.errors import DataError, Problem
 from graft_segmentation.masks import IGNORE, MOST_CLASSES, BadMask, Coding, codes_of, raw_values
 from graft_segmentation.options import MaskOptions
+
+Pair = tuple[Path, Path]
+"""A mask, and the image that it is of."""
 
 BACKGROUND, FOREGROUND = "background", "foreground"
 _NAMES = ("classes.txt", "labels.txt", "codes.txt")
@@ -21,8 +26,14 @@ _SOME = 200
 """Masks that are looked at where nothing says which values there are; all are checked before training."""
 
 
-def coding_of(options: MaskOptions, masks: Sequence[Path], root: Path) -> tuple[Coding, str]:
-    """Return what stands for what in `masks`, and in a sentence, how that is known.
+def coding_of(options: MaskOptions, masks: Sequence[Pair], root: Path, decoder: Decoder) -> tuple[Coding, str]:
+    """Return what stands for what in masks, and in a sentence, how that is known.
+
+    Args:
+        options: What the recipe says.
+        masks: Each with its image.
+        root: Of the data.
+        decoder: Reads them.
 
     Raises:
         DataError: When masks do not tell and nobody says it.
@@ -45,8 +56,10 @@ def coding_of(options: MaskOptions, masks: Sequence[Path], root: Path) -> tuple[
     if (table := _beside(root, _NAMES)) is not None:
         named = [line.strip() for line in table.read_text("utf-8").splitlines() if line.strip()]
         return _checked(_with_void(Coding(codes_of(named), ignore))), f"classes as {table.name} says"
-    values, more = _values(masks)
-    return _checked(_by_values(sorted(set(values) - ignore), ignore, masks)), f"classes as the values of {more} masks"
+    values, more = _values(masks, decoder)
+    return _checked(
+        _by_values(sorted(set(values) - ignore), ignore, masks[0][0].parent)
+    ), f"classes as the values of {more} masks"
 
 
 def _beside(root: Path, names: Sequence[str]) -> Path | None:
@@ -55,7 +68,7 @@ def _beside(root: Path, names: Sequence[str]) -> Path | None:
     return next((place / name for place in (folder, folder.parent) for name in names if (place / name).is_file()), None)
 
 
-def _by_values(values: list[int | str], ignore: frozenset[int | str], masks: Sequence[Path]) -> Coding:
+def _by_values(values: list[int | str], ignore: frozenset[int | str], folder: Path) -> Coding:
     numbers = [int(value) for value in values]
     if len(numbers) <= 2 and set(numbers) <= {0, 255}:
         return Coding({BACKGROUND: 0, FOREGROUND: 255}, ignore)
@@ -65,7 +78,7 @@ def _by_values(values: list[int | str], ignore: frozenset[int | str], masks: Seq
     if (len(kept) > 2 and max(kept) >= 2 * len(kept) + 8) or len(kept) > 100:
         shown = ", ".join(map(str, numbers[:8]))
         raise DataError(
-            f"{masks[0].parent}: masks hold {len(numbers)} values ({shown} …), which do not look like class numbers",
+            f"{folder}: masks hold {len(numbers)} values ({shown} …), which do not look like class numbers",
             fix="data.reader.threshold=127 for two classes in grey, or data.reader.classes.NAME=VALUE for each",
         )
     return _with_void(Coding({str(number): number for number in kept}, ignore))
@@ -97,15 +110,22 @@ def _checked(coding: Coding) -> Coding:
     return coding
 
 
-def _values(masks: Sequence[Path]) -> tuple[set[int | str], int]:
+def _values(masks: Sequence[Pair], decoder: Decoder) -> tuple[set[int | str], int]:
     """Return the values in some of the masks, spread over all of them."""
     some = [masks[i] for i in np.unique(np.linspace(0, len(masks) - 1, min(len(masks), _SOME)).astype(int))]
 
-    def values(path: Path) -> set[int] | BadMask:
+    def values(pair: Pair) -> set[int] | BadMask:
+        path, image = pair
         try:
-            return {int(value) for value in np.unique(raw_values(path, coloured=False))}
+            return {
+                int(value)
+                for part in decoder.parts(image)
+                for value in np.unique(raw_values(path, part, decoder, coloured=False))
+            }
         except BadMask as error:
             return error
+        except BadImage as error:
+            return BadMask(f"{image}: {error}")
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         found = list(pool.map(values, some))

@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from graft.data.readers import is_image
+from pydantic import BaseModel
+
+from graft.data.decoder import Decoder
+from graft.data.reader import Reader
 from graft.data.samples import SPLITS, Catalogue, Sample
 from graft.errors import DataError, Problem
 from graft_segmentation.masks import ClassFiles, MaskFile, MaskSource
@@ -19,7 +22,7 @@ _ALIASES = {"training": "train", "valid": "val", "validation": "val", "testing":
 _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg", ".webp", ".pgm")
 
 
-class MaskFolderReader:
+class MaskFolderReader(Reader):
     """Reads `images/NAME.jpg` with `masks/NAME.png`, both perhaps below `train`, `val` and `test`, or above them."""
 
     def detect(self, path: Path) -> str | None:
@@ -30,12 +33,14 @@ class MaskFolderReader:
         images, masks, _ = parts[0]
         return f"there are {images.relative_to(path)}/ and {masks.relative_to(path)}/"
 
-    def read(self, path: Path, options: MaskFolderOptions) -> Catalogue:
+    def read(self, path: Path, options: BaseModel) -> Catalogue:
         """Return every image that has a mask.
 
         Raises:
             DataError: When folders are missing, and with every image without a mask.
         """
+        if not isinstance(options, MaskFolderOptions):
+            raise TypeError(f"MaskFolderOptions are needed, not {type(options).__name__}")
         parts = list(_parts(path, options))
         if not parts:
             raise DataError(
@@ -44,11 +49,11 @@ class MaskFolderReader:
             )
         found: list[tuple[Path, Path, str | None, list[Path] | dict[str, Path]]] = []
         missing: list[Path] = []
-        names = sorted({name for _, masks, _ in parts for name in _class_folders(masks)})
+        names = sorted({name for _, masks, _ in parts for name in _class_folders(masks, self.decoder)})
         for images, masks, split in parts:
-            for image in sorted(file for file in images.rglob("*") if file.is_file() and is_image(file.name)):
+            for image in sorted(file for file in images.rglob("*") if file.is_file() and self.decoder.reads(file)):
                 below = image.relative_to(images)
-                mask = _masks_of(masks, below, options.suffix, names)
+                mask = _masks_of(masks, below, options.suffix, names, self.decoder)
                 if mask:
                     found.append((image, images, split, mask))
                 else:
@@ -59,17 +64,17 @@ class MaskFolderReader:
         if names:
             classes = (BACKGROUND, *names) if BACKGROUND not in names else classes
         else:
-            files = [mask[0] for *_, mask in found if isinstance(mask, list)]
-            coding, how = coding_of(options, files, path)
+            files = [(mask[0], image) for image, *_, mask in found if isinstance(mask, list)]
+            coding, how = coding_of(options, files, path, self.decoder)
             classes = tuple(coding.classes)
         samples = []
         for image, _, split, mask in found:
             target: MaskSource
             if isinstance(mask, dict):
-                target = ClassFiles(mask, background=BACKGROUND)
+                target = ClassFiles(mask, image, background=BACKGROUND, decoder=self.decoder)
             else:
                 assert coding is not None
-                target = MaskFile(mask[0], coding)
+                target = MaskFile(mask[0], image, coding, self.decoder)
             name = image.relative_to(path).as_posix()
             samples.append(Sample(id=name, path=image, target=target, split=split, group=_group(name, options.group)))
         return Catalogue(
@@ -115,24 +120,30 @@ def _split(name: str) -> str | None:
     return word if word in SPLITS else None
 
 
-def _class_folders(masks: Path) -> list[str]:
+def _class_folders(masks: Path, decoder: Decoder) -> list[str]:
     """Return the names of folders that hold masks of one class each."""
     folders = [folder for folder in masks.iterdir() if folder.is_dir()]
-    flat = any(file.is_file() and file.suffix.lower() in _MASK_SUFFIXES for file in masks.iterdir())
+    flat = any(file.is_file() and file.name.lower().endswith(_endings(decoder)) for file in masks.iterdir())
     return [] if flat else [folder.name for folder in folders]
 
 
-def _masks_of(masks: Path, below: Path, suffix: str, classes: Sequence[str]) -> list[Path] | dict[str, Path]:
+def _masks_of(
+    masks: Path, below: Path, suffix: str, classes: Sequence[str], decoder: Decoder
+) -> list[Path] | dict[str, Path]:
     if classes:
-        per_class = {name: _mask(masks / name, below, suffix) for name in classes}
+        per_class = {name: _mask(masks / name, below, suffix, decoder) for name in classes}
         return {name: file for name, file in per_class.items() if file is not None}
-    file = _mask(masks, below, suffix)
+    file = _mask(masks, below, suffix, decoder)
     return [] if file is None else [file]
 
 
-def _mask(masks: Path, below: Path, suffix: str) -> Path | None:
-    stem = masks / below.parent / f"{below.stem}{suffix}"
-    candidates = (stem.with_name(f"{stem.name}{ending}") for ending in _MASK_SUFFIXES)
+def _endings(decoder: Decoder) -> tuple[str, ...]:
+    return (*_MASK_SUFFIXES, *decoder.suffixes, *decoder.mask_suffixes)
+
+
+def _mask(masks: Path, below: Path, suffix: str, decoder: Decoder) -> Path | None:
+    stem = masks / below.parent / f"{decoder.stem(below)}{suffix}"
+    candidates = (stem.with_name(f"{stem.name}{ending}") for ending in _endings(decoder))
     return next((file for file in candidates if file.is_file()), None)
 
 

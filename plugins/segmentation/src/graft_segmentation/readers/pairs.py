@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from graft.data.reader import Reader
 from graft.data.readers import SPLIT_WORDS, require_path
 from graft.data.samples import Catalogue, Sample
 from graft.errors import DataError, Problem, did_you_mean
@@ -17,7 +18,7 @@ from graft_segmentation.readers.coding import coding_of
 _TABLES = (".csv", ".tsv")
 
 
-class PairsReader:
+class PairsReader(Reader):
     """Reads a table in UTF-8 with a header; paths are relative to it."""
 
     def detect(self, path: Path) -> str | None:
@@ -76,9 +77,16 @@ class PairsReader:
         if problems or not found:
             problems = problems or [Problem(path.name, "has no rows")]
             raise DataError(f"{path} cannot be used", problems=problems, fix="correct these lines")
-        coding, how = coding_of(options, [mask for _, _, mask, *_ in found], path.parent)
+        coding, how = coding_of(options, [(mask, image) for _, image, mask, *_ in found], path.parent, self.decoder)
         samples = [
-            Sample(id=name, path=image, target=MaskFile(mask, coding), split=split, group=group, where=where)
+            Sample(
+                id=name,
+                path=image,
+                target=MaskFile(mask, image, coding, self.decoder),
+                split=split,
+                group=group,
+                where=where,
+            )
             for name, image, mask, split, group, where in found
         ]
         return Catalogue(
