@@ -1,0 +1,1 @@
+"""Driving for Graft: street-scene layouts, drives as groups, weather and night, rare classes, robustness."""

@@ -1,0 +1,1 @@
+"""Remote sensing for Graft: GeoTIFFs of any bands, tiles of scenes, vector labels, spatial splits, maps."""
