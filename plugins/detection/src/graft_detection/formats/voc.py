@@ -24,8 +24,8 @@ class VocReader(Reader):
     """Reads `Annotations/*.xml` with images in `JPEGImages`, or XML files beside their images, and `ImageSets`.
 
     Corners are the numbers of pixels that still belong to the object: a box from 1 to 640 is 640 pixels wide, and
-    one from 7 to 7 is one pixel wide, which is counted. One whose corners are the same pixel is left out as empty: nobody
-    marks a single pixel on purpose. Rectangles alone are read.
+    one from 7 to 7 is one pixel wide, which is counted. One whose corners are the same pixel is left out as empty:
+    nobody marks a single pixel on purpose. Rectangles alone are read.
     """
 
     def detect(self, path: Path) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from graft.data.samples import Catalogue, Sample
 from graft_detection.objects import Objects
-from graft_detection.writers.images import flat_names, lost, place, sizes
+from graft_detection.writers.images import flat_names, lost, place, renamed, sizes
 
 
 class CocoWriter:
@@ -40,7 +40,7 @@ class CocoWriter:
         difficult = sum(int(sample.target.difficult.sum()) for sample in catalogue.samples)
         return [
             *lost(difficult, "boxes are difficult: a key of Graft's own says so, which other programs do not know"),
-            *losses_of_samples(catalogue.samples),
+            *losses_of_samples(catalogue.samples, names),
         ]
 
 
@@ -70,8 +70,8 @@ def rows_of(objects: Objects, classes: Sequence[str], *, image: int, first: int)
     return rows
 
 
-def losses_of_samples(samples: Sequence[Sample]) -> list[str]:
-    """Return what samples have that no format of boxes but a table holds."""
+def losses_of_samples(samples: Sequence[Sample], names: Sequence[str]) -> list[str]:
+    """Return what samples have that no format of boxes but a table holds; `names` are those of their files."""
     grouped = sum(sample.group is not None for sample in samples)
     timed = sum(sample.time is not None for sample in samples)
-    return [*lost(grouped, "images lose their group"), *lost(timed, "images lose their time")]
+    return [*lost(grouped, "images lose their group"), *lost(timed, "images lose their time"), *renamed(samples, names)]

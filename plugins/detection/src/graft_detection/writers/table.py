@@ -8,7 +8,7 @@ from typing import Any
 
 from graft.data.samples import Catalogue
 from graft_detection.objects import Objects
-from graft_detection.writers.images import flat_names, lost, place
+from graft_detection.writers.images import check_names, flat_names, lost, place, renamed
 from graft_detection.writers.voc import other_areas
 
 _COLUMNS = ("path", "label", "xmin", "ymin", "xmax", "ymax", "crowd", "difficult", "split", "group", "time")
@@ -21,11 +21,13 @@ class BoxTableWriter:
         """Write a data set into the folder `out`, and return what the format cannot hold.
 
         Raises:
-            DataError: When an image is missing.
+            DataError: When an image is missing, or a class has a name with control characters or space around it.
         """
+        check_names(catalogue, "A table")
+        names = flat_names(catalogue.samples)
         rows: list[list[Any]] = []
         areas = 0
-        for sample, name in zip(catalogue.samples, flat_names(catalogue.samples), strict=True):
+        for sample, name in zip(catalogue.samples, names, strict=True):
             place(sample, out / "images" / name, link=link)
             objects: Objects = sample.target
             areas += other_areas(objects)
@@ -42,4 +44,5 @@ class BoxTableWriter:
         return [
             *lost(areas, "areas of outlines are lost: the boxes' own take their place"),
             *lost(len(unused), "classes have no objects, and are lost"),
+            *renamed(catalogue.samples, names),
         ]

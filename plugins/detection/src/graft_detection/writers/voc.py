@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graft.data.samples import Catalogue
-from graft.errors import DataError, Problem
 from graft_detection.objects import Objects
 from graft_detection.writers.coco import losses_of_samples
-from graft_detection.writers.images import flat_names, lost, place, sizes
+from graft_detection.writers.images import check_names, flat_names, lost, place, sizes
 
 
 class VocWriter:
@@ -26,7 +25,7 @@ class VocWriter:
         Raises:
             DataError: When an image is missing, its size is not known, or a class has a name that XML cannot hold.
         """
-        _check_names(catalogue)
+        check_names(catalogue, "XML")
         names, shapes = flat_names(catalogue.samples), sizes(catalogue.samples)
         lists: dict[str, list[str]] = defaultdict(list)
         (out / "Annotations").mkdir(parents=True)
@@ -54,20 +53,36 @@ class VocWriter:
             *lost(crowds, "boxes are crowds, and become difficult objects"),
             *lost(areas, "areas of outlines are lost: the boxes' own take their place"),
             *lost(len(unused), "classes have no objects, and are lost"),
-            *losses_of_samples(catalogue.samples),
+            *losses_of_samples(catalogue.samples, names),
         ]
 
 
 def pixels(objects: Objects, shape: tuple[int, int]) -> NDArray[np.int64]:
-    """Return `(N, 4)` the first and last pixels of each box, from 1; two pixels apart or more, or a reader drops it."""
-    height, width = shape
-    boxes = np.array([[math.floor(value + 0.5) for value in box] for box in objects.boxes.tolist()], np.int64)
-    first, last = boxes.reshape(-1, 4)[:, :2] + 1, boxes.reshape(-1, 4)[:, 2:].copy()
-    limits = np.array([width, height])
-    last = np.minimum(np.maximum(last, first + 1), np.maximum(limits, 2))
-    first = np.minimum(first, last - 1)
-    corners: NDArray[np.int64] = np.concatenate([first, last], axis=1)
-    return corners
+    """Return `(N, 4)` the first and last pixels of each box, from 1.
+
+    Edges go to the nearest pixel's, so that none moves by more than half a pixel, unless a box is narrower than one. A
+    box of a single pixel becomes two pixels long: readers take a single one for a slip of the hand.
+    """
+    limits = shape[1], shape[0]
+    rows = []
+    for box in objects.boxes.tolist():
+        spans = [_span(box[axis], box[axis + 2], limits[axis]) for axis in (0, 1)]
+        if all(last - first == 1 for first, last in spans):
+            axis = 0 if limits[0] > 1 else 1
+            first, last = spans[axis]
+            spans[axis] = (first, last + 1) if last < limits[axis] else (max(0, first - 1), last)
+        (left, right), (top, bottom) = spans
+        rows.append([left + 1, top + 1, right, bottom])
+    return np.array(rows, np.int64).reshape(-1, 4)
+
+
+def _span(first: float, last: float, limit: int) -> tuple[int, int]:
+    """Return the nearest whole edges that are a pixel apart or more."""
+    low, high = math.floor(first + 0.5), math.floor(last + 0.5)
+    if high <= low:
+        low = min(math.floor((first + last) / 2), limit - 1)
+        high = low + 1
+    return low, high
 
 
 def other_areas(objects: Objects) -> int:
@@ -97,13 +112,3 @@ def _document(name: str, shape: tuple[int, int], objects: Objects, corners: NDAr
             "\t</object>",
         ]
     return "\n".join([*rows, "</annotation>", ""])
-
-
-def _check_names(catalogue: Catalogue) -> None:
-    problems = [
-        Problem(f"class {name!r}", "a control character in its name, or space around it")
-        for name in catalogue.classes
-        if name != name.strip() or any(ord(letter) < 32 or ord(letter) in (0xFFFE, 0xFFFF) for letter in name)
-    ]
-    if problems:
-        raise DataError("XML cannot hold these names", problems=problems, fix="rename the classes")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graft.data.readers import is_image
 from graft.data.samples import SPLITS, Catalogue
+from graft.errors import DataError, Problem
 from graft_detection.objects import Objects
 from graft_detection.writers.coco import losses_of_samples
 from graft_detection.writers.images import flat_names, lost, place, sizes
@@ -22,9 +23,12 @@ class YoloWriter:
         """Write a data set into the folder `out`, and return what the format cannot hold.
 
         Raises:
-            DataError: When an image is missing, or its size is not known.
+            DataError: When an image is missing, its size is not known, or its name does not end as images' names do.
         """
         names, shapes = flat_names(catalogue.samples), sizes(catalogue.samples)
+        unseen = [Problem(name, "does not end as the name of an image") for name in names if not is_image(name)]
+        if unseen:
+            raise DataError("YOLO's programs would not find these images", problems=unseen, fix="rename the files")
         index = {name: number for number, name in enumerate(catalogue.classes)}
         crowds, difficult, areas, without = 0, 0, 0, 0
         for sample, name, shape in zip(catalogue.samples, names, shapes, strict=True):
@@ -43,15 +47,14 @@ class YoloWriter:
             areas += other_areas(objects)
         there = [split for split in SPLITS if (out / "images" / split).is_dir()]
         text = "".join(f"{split}: images/{split}\n" for split in there)
-        # JSON's texts are YAML's, whatever is in the names.
-        text += "names:\n" + "".join(f"  {number}: {json.dumps(name)}\n" for name, number in index.items())
+        text += "names:\n" + "".join(f"- {_quoted(name)}\n" for name in catalogue.classes) if index else "names: []\n"
         (out / "data.yaml").write_text(text, encoding="utf-8")
         return [
             *lost(crowds, "boxes are crowds, and are left out"),
             *lost(difficult, "boxes are no longer marked as difficult"),
             *lost(areas, "areas of outlines are lost: the boxes' own take their place"),
             *lost(without, "images are in no split, and go to train"),
-            *losses_of_samples(catalogue.samples),
+            *losses_of_samples(catalogue.samples, names),
         ]
 
 
@@ -64,3 +67,9 @@ def lines(numbers: list[int], boxes: NDArray[np.float32], shape: tuple[int, int]
         f"{number} {' '.join(f'{share:.9f}' for share in row)}\n"
         for number, row in zip(numbers, shares.tolist(), strict=True)
     ]
+
+
+def _quoted(name: str) -> str:
+    """Return a name as YAML's text in quotes."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
