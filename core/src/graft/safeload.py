@@ -34,10 +34,14 @@ _NAME_ONE = f"name a file of weights: {', '.join(SUFFIXES)}"
 _MAX_HEADER = 100_000_000
 
 
-def load_state_dict(path: Path) -> dict[str, Tensor]:
+def load_state_dict(path: Path, *, way_out: str | None = None) -> dict[str, Tensor]:
     """Return the tensors of a `.safetensors` file or of a pickled state dict, on the CPU.
 
     A pickled training checkpoint is opened at `state_dict`, `model_state_dict`, `model`, `net` or `weights`.
+
+    Args:
+        path: The file.
+        way_out: How a file that is refused becomes one that is read, where that can be said better than in general.
 
     Raises:
         WeightsError: When there is no such file, it is damaged, it holds anything but tensors, or it is a pickle that
@@ -47,19 +51,23 @@ def load_state_dict(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return _load_safetensors(path)
     if path.suffix not in PICKLES:
-        raise WeightsError(f"{path}: weights are read from {', '.join(SUFFIXES)} files", fix=_WAY_OUT)
-    loaded = load_checkpoint(path)
+        raise WeightsError(f"{path}: weights are read from {', '.join(SUFFIXES)} files", fix=way_out or _WAY_OUT)
+    loaded = load_checkpoint(path, way_out=way_out)
     state = _unwrap(loaded)
     if state is None:
         held = f"a {type(loaded).__name__}"
         if isinstance(loaded, Mapping):
             held = f"a dict of {', '.join(map(repr, list(loaded)[:5]))}" if loaded else "an empty dict"
-        raise WeightsError(f"{path}: no state dict in it, but {held}", fix=_WAY_OUT)
+        raise WeightsError(f"{path}: no state dict in it, but {held}", fix=way_out or _WAY_OUT)
     return state
 
 
-def load_checkpoint(path: Path) -> Any:
+def load_checkpoint(path: Path, *, way_out: str | None = None) -> Any:
     """Return what a pickle holds, on the CPU, if that is plain data and tensors.
+
+    Args:
+        path: The file.
+        way_out: As in `load_state_dict`.
 
     Raises:
         WeightsError: When there is no such file, it is damaged, or it is a pickle that would run code.
@@ -73,9 +81,11 @@ def load_checkpoint(path: Path) -> Any:
             what = "refused: this pickle holds more than tensors and plain data, and reading it could run code"
         else:
             what = f"damaged, or no file of tensors ({type(error).__name__})"
-        raise WeightsError(f"{path}: {what}", fix=_WAY_OUT) from error
+        raise WeightsError(f"{path}: {what}", fix=way_out or _WAY_OUT) from error
     except (AttributeError, OverflowError, MemoryError, AssertionError, OSError) as error:
-        raise WeightsError(f"{path}: damaged, or no file of tensors ({type(error).__name__})", fix=_WAY_OUT) from error
+        raise WeightsError(
+            f"{path}: damaged, or no file of tensors ({type(error).__name__})", fix=way_out or _WAY_OUT
+        ) from error
 
 
 def _check_file(path: Path) -> None:

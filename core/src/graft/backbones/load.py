@@ -150,15 +150,16 @@ def _find(named: str, spec: BackboneSpec, arch: str, source: BackboneSource, *, 
     if named.startswith(HUB):
         return _from_hub(named.removeprefix(HUB), spec, arch, source)
     if named.endswith(SUFFIXES) or "/" in named or "\\" in named:
-        return _from_file(Path(named).expanduser(), arch, source)
+        return _from_file(Path(named).expanduser(), spec, arch, source)
     return _from_store(named, spec, arch, upto=upto)
 
 
-def _from_file(path: Path, arch: str, source: BackboneSource) -> _Weights:
+def _from_file(path: Path, spec: BackboneSpec, arch: str, source: BackboneSource) -> _Weights:
     info = source.pretrained(arch)
     preprocess = info.preprocess if info else source.build(arch).preprocess
     return _Weights(
-        WeightsInfo(name=path.name, licence=None, origin=str(path), preprocess=preprocess), load_state_dict(path)
+        WeightsInfo(name=path.name, licence=None, origin=str(path), preprocess=preprocess),
+        load_state_dict(path, way_out=spec.resave),
     )
 
 

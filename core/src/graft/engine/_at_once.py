@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 from graft.console import Console
 from graft.data.batch import Batch
 from graft.engine._checkpoint import TrainingState
+from graft.engine._plan import say_chosen
 from graft.engine._record import Recorder
 from graft.engine._seeds import derive, seed_all
 from graft.engine._setup import Experiment
@@ -82,7 +83,7 @@ def _epoch(experiment: Experiment, run: Run, console: Console, stopper: Stopper)
     seed_all(seed)
     chosen = head.fit(descriptions, targets, seed=seed, groups=groups_of(experiment.samples("train")))
     stopper.check()
-    _say(experiment, run, chosen, console)
+    say_chosen(experiment, run, chosen, console)
     train_loss = _loss(experiment, head, descriptions, targets)
     model.to(experiment.device)
     predictions: list[Prediction] = []
@@ -148,21 +149,6 @@ def _watched(batches: Iterable[Batch], stopper: Stopper) -> Iterator[Batch]:
     for batch in batches:
         stopper.check()
         yield batch
-
-
-def _say(experiment: Experiment, run: Run, chosen: Mapping[str, Any], console: Console) -> None:
-    """Say what the head chose, and write it down beside the run's other choices."""
-    if not chosen:
-        return
-    words = ", ".join(f"{name} {_text(value)}" for name, value in chosen.items())
-    choice = f"head {experiment.resolved.head.name}: {words}"
-    console.say("Choice", choice)
-    if choice not in run.choices:
-        run.amend(experiment.resolved.to_toml(), [*run.choices, choice])
-
-
-def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _loss(experiment: Experiment, head: FittedHead, descriptions: NDArray[np.float32], targets: list[Any]) -> float:

@@ -20,6 +20,7 @@ from graft.engine._budget import measuring_seconds
 from graft.engine._checkpoint import Checkpoints, TrainingState
 from graft.engine._clock import Clock, SharedClock, StepClock, TimeClock
 from graft.engine._module import Learner
+from graft.engine._plan import say_chosen
 from graft.engine._quiet import hushed
 from graft.engine._record import Recorder, Unrecorded, out_of_patience
 from graft.engine._setup import Experiment
@@ -119,7 +120,9 @@ def _train(
         if start is not None:
             model.load_state_dict(start.model)
         else:
-            model.head.prepare(experiment.targets_of("train"))
+            learnt = model.head.prepare(experiment.targets_of("train"))
+            if learnt and team.leads:
+                say_chosen(experiment, run, learnt, console)
         model.backbone.checkpointing = train.gradient_checkpointing
         team.equalise(model.state_dict().values())
         arrange(model, experiment.recipe.speed, console)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from torch import nn
 
 from graft.console import Console
 from graft.engine._setup import Experiment
+from graft.runs.folder import Run
 from graft.strategies import unfreeze
 from graft.strategies.groups import learning_rates, units
 
@@ -18,6 +20,21 @@ def say_plan(experiment: Experiment, console: Console) -> None:
     console.say("Plan", _plan(experiment))
     if not experiment.prepared.split["val"] and not experiment.resolved.head.fitted:
         console.warn("no validation split: the last epoch's weights are kept, and training never stops early")
+
+
+def say_chosen(experiment: Experiment, run: Run, chosen: Mapping[str, Any], console: Console) -> None:
+    """Say what the head chose or took, and write it down beside the run's other choices."""
+    if not chosen:
+        return
+    words = ", ".join(f"{name} {_text(value)}" for name, value in chosen.items())
+    choice = f"head {experiment.resolved.head.name}: {words}"
+    console.say("Choice", choice)
+    if choice not in run.choices:
+        run.amend(experiment.resolved.to_toml(), [*run.choices, choice])
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _model(experiment: Experiment) -> str:

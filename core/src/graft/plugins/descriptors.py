@@ -108,11 +108,14 @@ class BackboneSpec(Descriptor):
             name, a tab and the reductions of its stages, stem first (`resnet50<TAB>2 4 8 16 32`), let it be checked
             without torch, too, whether a head and a strategy can take the backbone; its stages are then called `stem`,
             `stage1` …
+        resave: How a file of the library's own, which holds more than tensors and is refused, becomes one of tensors:
+            what a user types, with whom to trust. None where saying it in general is enough.
     """
 
     kind: ClassVar[str] = "backbone"
 
     index: str
+    resave: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,13 +53,18 @@ class Head(nn.Module, ABC):
     def __init__(self, *, info: BackboneInfo, classes: Sequence[str], options: BaseModel, task: Task) -> None:
         super().__init__()
 
-    def prepare(self, targets: Sequence[Any]) -> None:
+    def prepare(self, targets: Sequence[Any]) -> Mapping[str, Any] | None:
         """Learn what the head needs of the training targets, as the task's `encode` gave them: class counts, priors.
 
         Called once on a new run, before the first epoch and before weights are put on a device; never on a resume, for
         prediction or in evaluation. What it learns must stand in buffers or parameters, in the shapes that they had
         before, so that a checkpoint carries it. The default does nothing.
+
+        Returns:
+            What of it a user should know, for the run's record: names and plain values. None, or nothing, where that
+            is not worth a line.
         """
+        return None
 
     def make_room(self, state: Mapping[str, Tensor]) -> None:
         """Take the shapes of a saved `state`, by the names that this head's own state dict has, before it is loaded.

@@ -1,0 +1,1 @@
+"""YOLO for Graft: ultralytics' networks as backbones and as a head of the task `detection`."""
