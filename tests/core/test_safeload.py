@@ -79,6 +79,12 @@ def test_load_state_dict__whole_model_is_refused_with_the_way_out(tmp_path: Path
     assert "re-save its state dict" in str(caught.value)
 
 
+def test_load_state_dict__who_knows_the_file_says_the_way_out(tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match=r"(?s)refused: this pickle .*Fix: type this$"):
+        load_state_dict(tmp_path / "w.pt", way_out="type this")
+
+
 @pytest.mark.parametrize("held", [[1, 2], {}, {"epoch": 1}, {"lr": 0.1, "state_dict": {"w": 3}}])
 def test_load_state_dict__plain_data_without_tensors(held: object, tmp_path: Path) -> None:
     torch.save(held, tmp_path / "w.pth")

@@ -172,7 +172,7 @@ class BlocksSource:
 
 def tones_plugins(*more: Contribution) -> Plugins:
     """Return core's plugin and this one, which offers `more`, too."""
-    info = PluginInfo(name="tones", version="1.2", distribution="graft-tones", licence=None, source="x", hooks=())
+    info = PluginInfo(name="tones", version="1.2", distribution="graft-tones", licence="MIT", source="x", hooks=())
     contributions = (
         TaskSpec(
             name="tones",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from graft.engine.resume import resume
 from graft.errors import TrainingError
 from graft.model import Model
 from graft.plugins import Plugins
-from shades import Train
+from shades import Plain, Train
 
 
 @pytest.fixture
@@ -109,3 +110,12 @@ def test_fit__another_memory_format_keeps_the_names(train: Train) -> None:
 
 def test_fit__gradient_checkpointing_changes_nothing_but_memory(train: Train) -> None:
     assert train("train.gradient_checkpointing=true").results["weights_sha256"] == train().results["weights_sha256"]
+
+
+def test_fit__what_a_head_took_before_training_is_said_and_kept(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plain, "prepare", lambda self, targets: {"begins with": targets[0], "share": 0.25})
+    console = Console(quiet=True)
+    run = train(console=console)
+    (said,) = run.choices
+    assert re.fullmatch(r"head plain: begins with [01], share 0\.25", said)
+    assert f"Choice   {said}" in console.log

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,12 @@ def page(path: Path) -> Page:
 def hostile(tmp_path_factory: pytest.TempPathFactory):
     run, material, plugins = finished_run(tmp_path_factory.mktemp("hostile"))
     return run, material, plugins, page(write_report(run, material))
+
+
+def test_write_report__says_under_which_licences_it_was_made(hostile) -> None:
+    *_, found = hostile
+    assert "tones 1.2: MIT" in found.text
+    assert f"core {version('graft-core')}: Apache-2.0" in found.text
 
 
 def test_write_report__nothing_runs_and_nothing_is_loaded(hostile) -> None:

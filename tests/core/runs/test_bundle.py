@@ -42,7 +42,7 @@ def test_round_trip__same_outputs_and_names(tmp_path: Path) -> None:
     assert bundle.preprocess == PREPROCESS == bundle.model.backbone.preprocess
     assert bundle.task_name == "tones"
     assert bundle.info["weights"] == {"name": "blocks.tag", "origin": "here", "licence": "cc-by-nc-4.0"}
-    assert bundle.info["plugins"]["tones"] == {"version": "1.2", "distribution": "graft-tones"}
+    assert bundle.info["plugins"]["tones"] == {"version": "1.2", "distribution": "graft-tones", "licence": "MIT"}
     assert bundle.info["head"]["options"] == {"scale": 2.0}
 
 

@@ -52,6 +52,7 @@ def test_export_onnx__metadata(exported: tuple[Path, dict]) -> None:
     assert "centre" in metadata["geometry"]
     assert metadata["task"] == "tones"
     assert metadata["weights_licence"] == "cc-by-nc-4.0"
+    assert json.loads(metadata["plugin_licences"])["tones"] == "MIT"
 
 
 def test_export_onnx__what_no_file_can_hold(bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,6 +197,7 @@ def _making(run: Run, environment: dict[str, Any], bundle: dict[str, Any]) -> li
         ("weights to begin with", weights["name"] if weights else "none: trained from scratch"),
         ("their origin", weights["origin"] if weights else None),
         ("their licence", (weights["licence"] or "not recorded") if weights else None),
+        ("plugins, and their licences", "; ".join(map(_licence, bundle.get("plugins", {}).items()))),
         ("epochs", results.get("epochs")),
         ("epoch that was kept", results.get("best_epoch")),
         ("seconds of training", results.get("seconds")),
@@ -222,6 +223,12 @@ def _making(run: Run, environment: dict[str, Any], bundle: dict[str, Any]) -> li
         Block(title="Recipe", parts=[Preformatted(text=recipe)], folded=True),
         Block(title="Environment", parts=[Table(columns=("", ""), rows=flat)], folded=True),
     ]
+
+
+def _licence(plugin: tuple[str, dict[str, Any]]) -> str:
+    name, about = plugin
+    named = f"{name} {about['version']}" if about["version"] else name
+    return f"{named}: {about.get('licence') or 'not recorded'}"
 
 
 def _subtitle(bundle: dict[str, Any]) -> str:

@@ -120,7 +120,7 @@ def save_bundle(
         "sequences": None if sequences is None else dict(sequences),
         "weights": None if weights is None else _weights(weights),
         "plugins": {
-            owner.name: {"version": owner.version, "distribution": owner.distribution}
+            owner.name: {"version": owner.version, "distribution": owner.distribution, "licence": owner.licence}
             for owner in map(plugins.owner, parts)
         },
         "digests": {TENSORS: hashlib.sha256(tensors).hexdigest()},

@@ -49,7 +49,7 @@ def export_onnx(bundle: Bundle, path: Path) -> dict[str, Any]:
     Its input `images` is `(B, C, H, W)` uint8, RGB 0…255, with H and W as in `preprocess.size`; B is free. Of a model
     of sequences it is `(T, C, H, W)`, the frames of one sequence, and each output has one row. Scaling, channel order,
     mean and standard deviation are inside. What is left to the caller, resizing and the centre crop, is described in
-    the file's metadata, beside class names, task, versions and the licence of the weights.
+    the file's metadata, beside class names, task, versions and the licences of the weights and of the plugins.
 
     Raises:
         UserError: When the modules that it takes are not installed; says what to install.
@@ -130,6 +130,7 @@ def _metadata(bundle: Bundle) -> dict[str, str]:
         "graft": str(bundle.info["graft"]),
         "weights": weights["name"] if weights else "none",
         "weights_licence": (weights["licence"] or "unknown") if weights else "none",
+        "plugin_licences": json.dumps({name: one.get("licence") for name, one in bundle.info["plugins"].items()}),
     }
 
 
