@@ -1,15 +1,19 @@
-"""`graft data sample`: what it writes, and what it refuses."""
+"""`graft data sample` and `graft data preview`: what they write, and what they refuse."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from commands import Graft
 from graft.cli.data import write_sample
 from graft.data.generate import labelled
 from graft.errors import DataError, PluginError, UserError
-from graft.plugins import Plugins, TaskSpec, load_plugins
+from graft.plugins import DomainSpec, PluginInfo, Plugins, TaskSpec, load_plugins
+from graft.plugins.loading import LoadedPlugin
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +69,59 @@ def test_write_sample__half_a_set_never_has_the_name(
     with pytest.raises(UserError, match="No space left"):
         _write("labels", tmp_path / "out", plugins)
     assert list(tmp_path.iterdir()) == []
+
+
+SCENES = """
+from pathlib import Path
+
+
+def write(folder, *, seed, size, per_class):
+    (folder / "source").mkdir()
+    (folder / "README.txt").write_text(f"{seed} {size} {per_class}")
+    return 7
+"""
+
+
+def test_write_sample__of_a_domain(
+    tmp_path: Path, plugins: Plugins, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scenes_for_a_test.py").write_text(SCENES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sea = DomainSpec(name="sea", summary="Sea", target="x:D", samples={"labels": "scenes_for_a_test:write"})
+    info = PluginInfo(name="sea", version="1", distribution=None, licence=None, source="sea", hooks=())
+    there = [LoadedPlugin(info=p, contributions=plugins.contributions(p)) for p in plugins.loaded]
+    more = Plugins([*there, LoadedPlugin(info=info, contributions=(sea,))])
+    for kind in ("labels", task):
+        out = tmp_path / f"out-{kind}"
+        assert write_sample(kind, out, domain="sea", seed=1, size=16, per_class=2, plugins=more) == 7
+        assert (out / "README.txt").read_text() == "1 16 2"
+    with pytest.raises(PluginError, match="the domain 'sea' has no sample data for 'boxes'"):
+        write_sample("boxes", tmp_path / "a", domain="sea", seed=1, size=16, per_class=2, plugins=more)
+    with pytest.raises(PluginError, match="there is no domain 'see'"):
+        write_sample("labels", tmp_path / "a", domain="see", seed=1, size=16, per_class=2, plugins=more)
+
+
+def test_preview__a_row_of_draws_for_each_image(graft: Graft, work: Path, plugins: Plugins, task: str) -> None:
+    write_sample("labels", work / "images", seed=0, size=24, per_class=2, plugins=plugins)
+    (work / "images" / "target" / "train" / "bricks" / "broken.png").write_bytes(b"no image")
+    verb = plugins.specs(TaskSpec)[task].verb
+    words = ["data", "preview", verb, "images/target", "--count", "50", "--views", "2", "augment=strong"]
+    first, again, other = (
+        graft(*words, "--seed", seed, "--out", name, "--json")
+        for seed, name in (("0", "a.png"), ("0", "b.png"), ("1", "c.png"))
+    )
+    document = json.loads(first.out)
+    assert "train/bricks/broken.png" not in document["images"]
+    with Image.open(work / "a.png") as picture:
+        assert picture.width == 6 + 3 * (160 + 6)
+        assert picture.height == 6 + len(document["images"]) * (160 + 14 + 6)
+    assert (again.code, other.code) == (0, 0)
+    assert (work / "a.png").read_bytes() == (work / "b.png").read_bytes() != (work / "c.png").read_bytes()
+
+
+def test_preview__says_what_does_not_fit(graft: Graft, work: Path) -> None:
+    refused = graft("data", "preview", "clasify", "images")
+    assert refused.code != 0
+    assert "there is no task 'clasify'" in refused.err
+    (work / "images").mkdir()
+    assert "end it in .png" in graft("data", "preview", "classify", "images", "--out", "a.gif").err

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from graft.cli import report as report_command
 from graft.cli import use
 from graft.cli.session import Session, begin
 from graft.errors import GraftError, RunError, UserError
-from graft.plugins import TaskSpec
+from graft.plugins import OutputSpec, Plugins, TaskSpec
 from graft.runs.folder import Run
 from tones import HOSTILE, finished_run, tones_plugins, write_images
 
@@ -31,9 +32,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def invoke() -> Invoke:
     """Run a verb of the task `tones`; errors are raised, as the root command would catch them."""
 
-    def call(*arguments: object, stdin: str = "", fails: bool = False) -> Result:
+    def call(*arguments: object, stdin: str = "", fails: bool = False, plugins: Plugins | None = None) -> Result:
         session = Session()
-        session.__dict__["plugins"] = tones_plugins()
+        session.__dict__["plugins"] = plugins or tones_plugins()
         begin(session)
         app = typer.Typer()
         use.register(app, "tones")
@@ -142,3 +143,54 @@ def test_report__writes_it_again(invoke: Invoke, run: Run) -> None:
     assert (run.path / "report.html").is_file()
     with pytest.raises(RunError, match="not a run folder"):
         invoke("report", run.bundle)
+
+
+WRITER = """
+from graft.outputs import Output
+
+
+class Lines(Output):
+    def write(self, predictor, paths, out):
+        for number, path in enumerate(paths):
+            try:
+                image = predictor.bundle.decoder.decode(path, channels=3)
+            except Exception as error:
+                yield path, str(error)
+                continue
+            size = predictor.bundle.preprocess.size
+            (scores,) = predictor.scores([image[: size[0], : size[1]]])
+            (out / f"{number}.txt").write_text(repr({name: value.shape for name, value in scores.items()}))
+            yield out / f"{number}.txt", None
+"""
+
+
+def test_predict__a_form_that_a_plugin_offers(
+    invoke: Invoke, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lines_for_a_test.py").write_text(WRITER)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    lines = OutputSpec(name="lines", summary="A line", target="lines_for_a_test:Lines", tasks=("tones",))
+    other = OutputSpec(name="others", summary="Not ours", target="lines_for_a_test:Lines", tasks=("counting",))
+    plugins = tones_plugins(lines, other)
+    image = tmp_path / "a.png"
+    Image.new("RGB", (40, 30), "red").save(image)
+    invoked = invoke(
+        "predict",
+        run.path,
+        image,
+        tmp_path / "gone.png",
+        "--format",
+        "lines",
+        "--out",
+        tmp_path / "out",
+        "--json",
+        plugins=plugins,
+    )
+    document = json.loads(invoked.stdout)
+    assert [Path(path).name for path in document["files"]] == ["0.txt"]
+    assert "no such file" in document["errors"][0]["error"]
+    assert (tmp_path / "out" / "0.txt").read_text() == "{'scores': (6,)}"
+    with pytest.raises(UserError, match="there is no 'others'"):
+        invoke("predict", run.path, image, "--format", "others", "--out", tmp_path / "out", plugins=plugins)
+    with pytest.raises(UserError, match="written into a folder, and none is named"):
+        invoke("predict", run.path, image, "--format", "lines", plugins=plugins)

@@ -158,3 +158,16 @@ def test_contributions__are_by_owner() -> None:
     spec = plugins.find(StrategySpec, "core:full")
     assert spec in plugins.contributions(core)
     assert plugins.owner(spec) is core
+
+
+def test_find__a_plugin_that_graft_knows_and_is_not_there_is_said_to_install() -> None:
+    from graft.plugins import DomainSpec
+    from graft.plugins.registry import installing
+    from toys import toy_plugins
+
+    extra = "medical"  # as core's metadata lists it
+    assert installing(extra) == 'pip install "graft-core[medical]"'
+    assert installing("onyx") is None
+    with pytest.raises(PluginError, match=r"there is no domain 'medical'") as raised:
+        toy_plugins().find(DomainSpec, extra)
+    assert raised.value.fix == 'pip install "graft-core[medical]"'

@@ -286,8 +286,8 @@ BROKEN = {
     # names
     "unknown task": ('task = "sortin"\ndata = "x"', "task.kind: there is no task 'sortin' (did you mean 'sorting'?)"),
     "unknown domain": (
-        GOOD + 'domain = "medical"',
-        "domain.kind: there is no domain 'medical'; there are moon (graft plugins list)",
+        GOOD + 'domain = "marine"',
+        "domain.kind: there is no domain 'marine'; there are moon (graft plugins list)",
     ),
     "unknown head": (GOOD + 'head = "falt"', "head.kind: there is no head 'falt' (did you mean 'flat'?)"),
     "unknown augmentation": (

@@ -36,7 +36,7 @@ def read_index(index: str) -> Mapping[str, Reductions]:
         lines = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
         parts = [line.partition("\t") for line in lines]
         return {name.strip(): tuple(map(int, numbers.split())) for name, _, numbers in parts}
-    except (OSError, ModuleNotFoundError, ValueError) as error:
+    except (OSError, ModuleNotFoundError, TypeError, ValueError) as error:  # TypeError: of what is no package
         raise PluginError(f"the index of backbones '{index}' cannot be read: {error}") from error
 
 
@@ -48,10 +48,12 @@ def stage_names(count: int) -> list[str]:
 def reductions_of(spec: BackboneSpec, arch: str) -> Reductions:
     """Return the reductions of an architecture's stages, as far as its source's index lists them.
 
-    Raises:
-        PluginError: When the source has no readable index.
+    A name in full goes beyond the index, and so it may where that cannot be read.
     """
-    listed = architectures(spec)
+    try:
+        listed = architectures(spec)
+    except PluginError:
+        return ()
     return listed.get(arch) or listed.get(arch.partition(".")[0], ())
 
 

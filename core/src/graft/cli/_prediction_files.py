@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from graft.runs.predict import Predictor, expand
 
 if TYPE_CHECKING:
     from graft.data.decoder import Decoder
+    from graft.outputs import Output
+    from graft.plugins import OutputSpec
     from graft.runs.predict import PredictedFile
 
 
@@ -44,12 +46,43 @@ def write_files(
             what = error.strerror or str(error)
             raise UserError(f"{target} cannot be written: {what}", fix="name another --out") from error
         written.append(target)
-    if not written and not failed:
+    errors = [{"path": str(file.path), "error": file.error} for file in failed]
+    _report(written, errors, kind=kind, out=out, session=session)
+
+
+def write_output(predictor: Predictor, spec: OutputSpec, *, paths: Iterable[str], out: Path, session: Session) -> None:
+    """Write predictions in a form that a plugin offers.
+
+    An image that cannot be read or written is warned of by name.
+
+    Raises:
+        UserError: When no path is given, or the folder cannot be written.
+        Exit: When nothing could be written.
+    """
+    output: Output = session.plugins.target(spec)()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}", fix="name another --out") from error
+    written: list[Path] = []
+    errors: list[dict[str, str]] = []
+    for path, fault in output.write(predictor, map(Path, paths), out):
+        if fault is None:
+            written.append(path)
+        else:
+            errors.append({"path": str(path), "error": fault})
+            session.console.warn(f"{path}: {fault}")
+    _report(written, errors, kind=spec.name, out=out, session=session)
+
+
+def _report(
+    written: Sequence[Path], errors: Sequence[Mapping[str, str | None]], *, kind: str, out: Path, session: Session
+) -> None:
+    if not written and not errors:
         raise UserError("no path was given", fix="name images or folders, or write one path per line to stdin")
-    console.say("Done", f"{len(written)} {kind} files in {out}")
+    session.console.say("Done", f"{len(written)} {kind} files in {out}")
     if session.json:
-        errors = [{"path": file.path, "error": file.error} for file in failed]
-        emit({"folder": out, "files": written, "errors": errors, "warnings": console.warnings})
+        emit({"folder": out, "files": written, "errors": errors, "warnings": session.console.warnings})
     if not written:
         raise typer.Exit(UserError.exit_code)
 

@@ -1,4 +1,4 @@
-"""`graft data`: sample images to try things on, and data sets in other formats."""
+"""`graft data`: sample images to try things on, what training sees of data sets, and these in other formats."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from graft.cli.recipe_words import DomainOption, RecipeCommand, RecipeOption, Words, announce, asked
 from graft.cli.session import JsonFlag, QuietFlag, emit, refine
 from graft.errors import DataError, PluginError, UserError, did_you_mean
-from graft.plugins import Plugins, ReaderSpec, TaskSpec, WriterSpec
+from graft.plugins import DomainSpec, Plugins, ReaderSpec, TaskSpec, WriterSpec
 
 S = TypeVar("S", ReaderSpec, WriterSpec)
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Generate labelled sample images; convert data sets."
+    add_completion=False, no_args_is_help=True, help="Generate labelled sample images; look at data sets; convert them."
 )
 
 
 @app.callback()
 def group() -> None:
-    """Generate labelled sample images; convert data sets."""
+    """Generate labelled sample images; look at data sets; convert them."""
 
 
 @app.command()
@@ -32,12 +33,14 @@ def sample(
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives other images.")] = 0,
     size: Annotated[int, typer.Option(min=16, max=1024, help="Side of the images in pixels.")] = 96,
     per_class: Annotated[int, typer.Option(min=2, max=1000, help="Target images of each class to train on.")] = 15,
+    domain: Annotated[str | None, typer.Option(help="Images as this domain has them.", show_default=False)] = None,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """Write a generated, labelled, licence-free image set: a source part, and a shifted target part with few labels."""
     session = refine(json=as_json, quiet=quiet)
-    number = write_sample(kind, out, seed=seed, size=size, per_class=per_class, plugins=session.plugins)
+    plugins = session.plugins
+    number = write_sample(kind, out, domain=domain, seed=seed, size=size, per_class=per_class, plugins=plugins)
     session.console.say(
         "Data", f"{number} images in {out}/source and {out}/target; {out}/README.txt says what they are"
     )
@@ -45,25 +48,87 @@ def sample(
         emit({"folder": out, "images": number, "parts": ["source", "target"], "warnings": session.console.warnings})
 
 
-def write_sample(kind: str, out: Path, *, seed: int, size: int, per_class: int, plugins: Plugins) -> int:
+def write_sample(
+    kind: str,
+    out: Path,
+    *,
+    domain: str | None = None,
+    seed: int,
+    size: int,
+    per_class: int,
+    plugins: Plugins,
+) -> int:
     """Write the sample data set for `kind` into `out` in one step, and return the number of images.
 
     Args:
         kind: The name of a task, its verb, or the word for what it takes.
         out: A folder that does not exist or is empty; its parents are made.
+        domain: The name of a domain, whose own samples are written; None for those of the task.
         seed: Another seed gives other images.
         size: Side of the images in pixels.
         per_class: Images of each class in the target part's training split.
         plugins: Say what a task takes.
 
     Raises:
-        PluginError: When there is no such task, or no generator for what it takes.
+        PluginError: When there is no such task or domain, or no generator for what it takes.
         DataError: When `out` is not empty or is a file.
         UserError: When it cannot be written.
     """
-    write = _writer(kind, plugins)
+    write = _writer(kind, plugins) if domain is None else _writer_of(domain, kind, plugins)
     with _whole(out) as folder:
         return write(folder, seed=seed, size=size, per_class=per_class)
+
+
+@app.command(cls=RecipeCommand)
+def preview(
+    kind: Annotated[str, typer.Argument(help="A task: what the annotations are for.")],
+    words: Words = None,
+    recipe: RecipeOption = None,
+    domain: DomainOption = None,
+    out: Annotated[Path, typer.Option(help="The picture, .png or .jpg.")] = Path("preview.png"),
+    count: Annotated[int, typer.Option(min=1, max=100, help="Images, spread over the data.")] = 6,
+    views: Annotated[int, typer.Option(min=0, max=20, help="Draws of the augmentation for each.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Other draws.")] = 0,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Draw what training will see: images as they are read, and beside each what the augmentation makes of it.
+
+    Annotations are drawn in: what does not lie where it belongs was read or moved wrongly.
+    """
+    session = refine(json=as_json, quiet=quiet)
+    if out.suffix.lower() not in (".png", ".jpg"):
+        raise UserError(f"--out {out}: expected the name of a picture", fix="end it in .png or .jpg")
+    task = _task_of(kind, session.plugins)
+    shortcuts = {"domain.kind": domain, "backbone.weights": "none", "train.seed": seed}
+    resolved = asked(task, words, shortcuts, recipe=recipe, current=session)
+    announce(resolved, session.console)
+    from graft.engine.preview import previewed
+
+    shown = previewed(resolved, count=count, views=views, plugins=session.plugins)
+    try:
+        shown.picture.save(out)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}", fix="name another file") from error
+    session.console.say("Done", f"{len(shown.ids)} images, {views} draws of '{resolved.augment.name}' each, in {out}")
+    if session.json:
+        emit({"picture": out, "images": shown.ids, "warnings": session.console.warnings})
+
+
+def _task_of(kind: str, plugins: Plugins) -> str:
+    """Return the name of the task that a word means, its name or its verb.
+
+    Raises:
+        PluginError: When there is none.
+    """
+    tasks = plugins.specs(TaskSpec)
+    found = [name for name, spec in tasks.items() if kind in (name, spec.verb)]
+    if not found:
+        verbs = [spec.verb for spec in tasks.values()]
+        hint = did_you_mean(kind, [*verbs, *tasks])
+        what = f"there is no task '{kind}'" + (f": {hint}" if hint else "")
+        raise PluginError(what, fix=f"graft data preview {verbs[0] if verbs else 'TASK'} DATA")
+    return found[0]
 
 
 @app.command()
@@ -160,6 +225,23 @@ def _whole(out: Path) -> Iterator[Path]:
             import shutil
 
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _writer_of(domain: str, kind: str, plugins: Plugins) -> Callable[..., int]:
+    """Return what writes a domain's sample data of a kind.
+
+    Raises:
+        PluginError: When there is none.
+    """
+    spec = plugins.find(DomainSpec, domain)
+    words = {word: task.takes for name, task in plugins.specs(TaskSpec).items() for word in (name, task.verb)}
+    takes = words.get(kind, kind)
+    if takes not in spec.samples:
+        known = [word for word, taken in words.items() if taken in spec.samples]
+        hint = did_you_mean(kind, [*known, *spec.samples])
+        what = f"the domain '{domain}' has no sample data for '{kind}'" + (f": {hint}" if hint else "")
+        raise PluginError(what, fix=f"one of {', '.join(known or spec.samples) or 'none'}")
+    return plugins.sample(spec, takes)
 
 
 def _writer(kind: str, plugins: Plugins) -> Callable[..., int]:

@@ -15,7 +15,7 @@ from graft.cli.session import JsonFlag, QuietFlag, emit, refine
 from graft.console import Console
 from graft.data.samples import LABELS
 from graft.errors import PluginError, did_you_mean
-from graft.plugins import Plugins, TaskSpec
+from graft.plugins import DomainSpec, Plugins, TaskSpec
 
 if TYPE_CHECKING:
     from graft.runs.folder import Run
@@ -45,6 +45,9 @@ def demo(
     verb: Annotated[
         str | None, typer.Argument(help="What to learn, as in segment; by default to classify.", show_default=False)
     ] = None,
+    domain: Annotated[
+        str | None, typer.Option("--domain", help="On images as this domain has them.", show_default=False)
+    ] = None,
     out: Annotated[Path, typer.Option(help="The folder of runs.")] = Path("runs"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of the images and of the training.")] = 0,
     as_json: JsonFlag = False,
@@ -59,11 +62,15 @@ def demo(
     console, plugins = session.console, session.plugins
     task = labelling_task(plugins, what="the demo") if verb is None else _task(plugins, verb)
     spec = plugins.specs(TaskSpec)[task]
-    images = out / (f"demo-images-{seed}" if spec.takes == LABELS else f"demo-{spec.takes}-{seed}")
+    own: dict[str, Any] = {**spec.demo}
+    if domain is not None:
+        own |= {"domain.kind": domain, **plugins.find(DomainSpec, domain).demos.get(task, {})}
+    what = "images" if spec.takes == LABELS else spec.takes
+    images = out / f"demo-{f'{domain}-' if domain else ''}{what}-{seed}"
     if not (images / "README.txt").is_file():
         console.say("Data", f"drawing labelled images into {images}")
-        size = int(spec.demo.get("backbone.size", SIZE))
-        write_sample(task, images, seed=seed, size=size, per_class=PER_CLASS, plugins=plugins)
+        size = int(own.get("backbone.size", SIZE))
+        write_sample(task, images, domain=domain, seed=seed, size=size, per_class=PER_CLASS, plugins=plugins)
 
     stamp = time.strftime("%Y-%m-%d_%H%M%S")
 
@@ -71,7 +78,7 @@ def demo(
         from graft.engine.train import train
         from graft.recipe import load_recipe
 
-        given = {**recipe, **spec.demo, "backbone.weights": weights, "train.seed": seed}
+        given = {**recipe, **own, "backbone.weights": weights, "train.seed": seed}
         values = {"task.kind": task, "data.train": str(images / part), **given}
         resolved = load_recipe(None, base=values, plugins=plugins)
         silent = _Background(quiet=console.quiet)
@@ -90,10 +97,11 @@ def demo(
     scratch = run("scratch", "target", "none", RECIPE)
 
     seconds = time.monotonic() - began
+    also = f" --domain {domain}" if domain else ""
     console.say("Test", f"{monitor.replace('_', ' ')} on target images that no training saw, with 95 % intervals:")
     console.say("", f"transfer {_figure(transfer, monitor)}   from scratch {_figure(scratch, monitor)}")
     console.say("Report", str(transfer.path / "report.html"))
-    console.say("Done", f"in {seconds:.0f} s; now yours: graft {spec.verb} train FOLDER")
+    console.say("Done", f"in {seconds:.0f} s; now yours: graft {spec.verb} train FOLDER{also}")
     if session.json:
         emit(
             {

@@ -10,6 +10,7 @@ import typer
 from graft.cli.recipe_words import (
     BackboneOption,
     DeviceOption,
+    DomainOption,
     RecipeCommand,
     RecipeOption,
     SeedOption,
@@ -50,6 +51,7 @@ def register(app: typer.Typer, task: str) -> None:
         recipe: RecipeOption = None,
         steps: Annotated[int, typer.Option(min=LEAST_STEPS, help="Steps, if the loss does not explode before.")] = 100,
         out: Annotated[Path, typer.Option(help="The picture, .png or .svg.")] = Path("lr-find.png"),
+        domain: DomainOption = None,
         backbone: BackboneOption = None,
         device: DeviceOption = None,
         seed: SeedOption = None,
@@ -58,7 +60,12 @@ def register(app: typer.Typer, task: str) -> None:
     ) -> None:
         session = refine(json=as_json, quiet=quiet)
         _check_picture(out)
-        shortcuts = {"backbone.kind": backbone, "train.device": device, "train.seed": seed}
+        shortcuts = {
+            "domain.kind": domain,
+            "backbone.kind": backbone,
+            "train.device": device,
+            "train.seed": seed,
+        }
         resolved = asked(task, words, shortcuts, recipe=recipe, current=session)
         announce(resolved, session.console)
 

@@ -26,6 +26,9 @@ Words = Annotated[
 ]
 RecipeOption = Annotated[Path | None, typer.Option("--recipe", help="A recipe in TOML.", show_default=False)]
 BackboneOption = Annotated[str | None, typer.Option("--backbone", help="backbone.kind", show_default=False)]
+DomainOption = Annotated[
+    str | None, typer.Option("--domain", help="domain.kind: where the images come from.", show_default=False)
+]
 EpochsOption = Annotated[int | None, typer.Option("--epochs", help="train.epochs", show_default=False)]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="train.device", show_default=False)]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="train.seed", show_default=False)]
@@ -77,7 +80,7 @@ def asked(
         raise UserError(f"{data} is a recipe, and DATA is a folder or a table of images", fix=f"--recipe {data}")
     if recipe is None and data is None and not any(re.match(r"data\s*[.=]", text) for text in overrides):
         raise UserError("there is no data: name a folder or a table", fix=f"graft {verb(task)} train photos/")
-    base = {"data.train": data, **shortcuts}
+    base = {key: value for key, value in {"data.train": data, **shortcuts}.items() if value is not None}
     if recipe is None or "task" not in read_toml(recipe):
         base = {"task.kind": task, **base}
     resolved = load_recipe(recipe, overrides=overrides, base=base, base_source="command line", plugins=current.plugins)

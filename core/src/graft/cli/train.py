@@ -13,6 +13,7 @@ import typer
 from graft.cli.recipe_words import (
     BackboneOption,
     DeviceOption,
+    DomainOption,
     EpochsOption,
     RecipeCommand,
     RecipeOption,
@@ -35,6 +36,8 @@ Examples:
 
   graft {verb} train photos/ --backbone resnet50 --epochs 30 strategy=fixed
 
+  graft {verb} train scans/ --domain NAME
+
   graft {verb} train --recipe recipe.toml train.seed=1 --name second-try
 """
 
@@ -50,6 +53,7 @@ def register(app: typer.Typer, task: str) -> None:
         name: Annotated[
             str | None, typer.Option(help="The run's name; by default date, time, task and backbone.")
         ] = None,
+        domain: DomainOption = None,
         backbone: BackboneOption = None,
         epochs: EpochsOption = None,
         device: DeviceOption = None,
@@ -80,6 +84,7 @@ def register(app: typer.Typer, task: str) -> None:
         session = refine(json=as_json, quiet=quiet)
         console = Mute(quiet=True) if follows else session.console
         shortcuts = {
+            "domain.kind": domain,
             "backbone.kind": backbone,
             "train.epochs": epochs,
             "train.device": device,

@@ -13,6 +13,7 @@ from graft.cli.labelled import labelling_task
 from graft.cli.recipe_words import (
     BackboneOption,
     DeviceOption,
+    DomainOption,
     RecipeCommand,
     RecipeOption,
     Words,
@@ -50,6 +51,7 @@ def try_(
     recipe: RecipeOption = None,
     out: Annotated[Path, typer.Option(help="The folder in which the new folder is made.")] = Path("runs"),
     name: Annotated[str | None, typer.Option(help="Its name.", show_default="date, time and data")] = None,
+    domain: DomainOption = None,
     backbone: BackboneOption = None,
     weights: Annotated[str | None, typer.Option("--weights", help="backbone.weights", show_default=False)] = None,
     device: DeviceOption = None,
@@ -63,6 +65,7 @@ def try_(
         raise UserError("there is no data: name a folder or a table", fix="graft try photos/")
     shortcuts = {
         "data.on_bad": "skip",
+        "domain.kind": domain,
         "backbone.kind": backbone,
         "backbone.weights": weights,
         "train.device": device,

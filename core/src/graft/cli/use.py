@@ -10,12 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from graft.cli.session import JsonFlag, QuietFlag, Session, emit, plain, refine, session
 from graft.errors import Problem, RunError, UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from graft.plugins import OutputSpec
 
 RunArgument = Annotated[Path, typer.Argument(help="A run folder or a bundle folder.", show_default=False)]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
@@ -81,7 +84,8 @@ def register(app: typer.Typer, task: str) -> None:
                 interval = "" if value.low is None else f"   {value.low:.3f} … {value.high:.3f}"
                 print(f"{metric:<32} {value.value:.3f}{interval}")
 
-    files = _files(task)
+    outputs = _outputs(task)
+    files = {**_files(task), **{name: spec.summary for name, spec in outputs.items()}}
     formats = "csv, json" + "".join(f", {name} ({what}; needs --out)" for name, what in files.items())
     says = f"{formats}. By default what the name of --output says, else csv."
     # As a default: an annotation is evaluated where it cannot see the task.
@@ -117,8 +121,11 @@ def register(app: typer.Typer, task: str) -> None:
         columns = ("path", *predictor.bundle.task.prediction_columns, "error")
         failed = total = 0
         if out is not None and kind is not None:
-            from graft.cli._prediction_files import write_files
+            from graft.cli._prediction_files import write_files, write_output
 
+            if kind in outputs:
+                write_output(predictor, outputs[kind], paths=_listed(paths), out=out, session=session)
+                return
             write_files(predictor, paths=_listed(paths), kind=kind, out=out, batch=batch, session=session)
             return
         with _written(output) as stream:
@@ -171,6 +178,14 @@ def _files(task: str) -> Mapping[str, str]:
     return spec.files if spec is not None else {}
 
 
+def _outputs(task: str) -> Mapping[str, OutputSpec]:
+    """Return the further forms of predictions that plugins offer for a task."""
+    from graft.plugins import OutputSpec
+
+    offered = session().plugins_or_core.specs(OutputSpec)
+    return {name: spec for name, spec in offered.items() if task in spec.tasks}
+
+
 def _check_format(kind: str | None, files: Mapping[str, str], *, output: Path | None, out: Path | None) -> None:
     """Raise unless format and place of the predictions fit each other.
 
@@ -181,12 +196,12 @@ def _check_format(kind: str | None, files: Mapping[str, str], *, output: Path | 
     if kind is not None and kind not in (*ROWS, *files):
         problems.append(Problem("--format", f"there is no '{kind}'", did_you_mean(kind, (*ROWS, *files))))
     elif kind in files and out is None:
-        problems.append(Problem("--out", f"{kind} is a file per image, and no folder is named for them"))
+        problems.append(Problem("--out", f"{kind} is written into a folder, and none is named"))
     elif kind not in files and out is not None:
         what = f"for {', '.join(files)}" if files else "not for this task, whose predictions are rows"
         problems.append(Problem("--out", f"a folder is {what}", None if files else "--output FILE"))
     if kind in files and output is not None:
-        problems.append(Problem("--output", f"{kind} is a file per image, and goes to the folder --out"))
+        problems.append(Problem("--output", f"{kind} goes to the folder --out"))
     if problems:
         fix = f"--format {next(iter(files))} --out FOLDER" if files else f"one of {', '.join(ROWS)}"
         raise UserError("the predictions cannot be written like this", problems=problems, fix=fix)

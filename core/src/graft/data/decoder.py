@@ -7,6 +7,7 @@ and a bundle records it, so that a file means the same pixels everywhere.
 from __future__ import annotations
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from graft.plugins import Plugins
     from graft.plugins.descriptors import DecoderSpec
 
-_DISPLAYED = 3
+_SHOWN = 3
 
 
 class Decoder(ABC):
@@ -103,16 +104,21 @@ class Decoder(ABC):
         return mask_values(path, colours=colours)
 
     def picture(self, path: Path) -> NDArray[np.uint8]:
-        """Return an image as people look at it, `(H, W, 3)`: the first three channels, or the only one thrice.
+        """Return an image as people look at it, `(H, W, 3)`.
 
         Raises:
             BadImage: When it cannot be read as an image.
         """
-        channels = _DISPLAYED if _DISPLAYED in self.channels else self.channels[0]
-        pixels = self.decode(path, channels=channels)
+        return self.displayed(self.decode(path, channels=_SHOWN if _SHOWN in self.channels else self.channels[0]))
+
+    def displayed(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return pixels `(H, W, C)` as `decode` gives them as people look at them, `(H, W, 3)`.
+
+        By default these are the first three channels, or the first one thrice.
+        """
         if pixels.dtype != np.uint8:
             pixels = np.round(pixels * 255).astype(np.uint8)
-        return pixels[:, :, :_DISPLAYED] if channels >= _DISPLAYED else np.repeat(pixels[:, :, :1], _DISPLAYED, axis=2)
+        return pixels[:, :, :_SHOWN] if pixels.shape[2] >= _SHOWN else np.repeat(pixels[:, :, :1], _SHOWN, axis=2)
 
     def group(self, path: Path) -> str | None:
         """Return what an image's file says that it belongs together with: a patient, a place. None when nothing.
@@ -129,7 +135,7 @@ class Decoder(ABC):
 
     def file(self, path: Path) -> Path:
         """Return the file that an image is in: its own path, or of a part the one above it."""
-        return next((above for above in (path, *path.parents) if above.is_file()), path)
+        return next((above for above in (path, *path.parents) if os.path.isfile(above)), path)
 
     def digest(self, path: Path) -> str:
         """Return the SHA-256, in hexadecimal digits, of an image's file, or of a part: of that and the part's name.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from graft.errors import GraftError, PluginError, Problem, did_you_mean
-from graft.plugins.descriptors import HOOKS, CommandSpec, Contribution, Descriptor, HeadSpec, TaskSpec
+from graft.plugins.descriptors import HOOKS, CommandSpec, Contribution, Descriptor, DomainSpec, HeadSpec, TaskSpec
 from graft.plugins.loading import BrokenPlugin, LoadedPlugin, PluginInfo, explain
 
 if TYPE_CHECKING:
@@ -131,15 +132,20 @@ class Plugins:
                 raise PluginError(message, fix=install)
         return self._imported(spec, spec.target)
 
-    def sample(self, spec: TaskSpec) -> Callable[..., int]:
-        """Import and return the function that writes a task's sample data, which its descriptor must name.
+    def sample(self, spec: TaskSpec | DomainSpec, takes: str | None = None) -> Callable[..., int]:
+        """Import and return the function that writes sample data, which the descriptor must name.
+
+        Args:
+            spec: Of a task, or of a domain.
+            takes: Of a domain, for which kind of target.
 
         Raises:
             PluginError: When its code cannot be imported.
         """
-        if spec.sample is None:
-            raise ValueError(f"the task {spec.name} names no sample data")
-        return cast("Callable[..., int]", self._imported(spec, spec.sample))
+        target = spec.sample if isinstance(spec, TaskSpec) else spec.samples.get(takes or "")
+        if target is None:
+            raise ValueError(f"the {spec.kind} {spec.name} names no sample data")
+        return cast("Callable[..., int]", self._imported(spec, target))
 
     def unfit(self, head: HeadSpec, reductions: Sequence[int], options: BaseModel) -> Problem | None:
         """Return what keeps a head from taking a backbone, as the head's own plugin says, or None.
@@ -231,10 +237,21 @@ class Plugins:
         hint = did_you_mean(name, known)
         message = f"there is no {kind.kind} {name!r}" + (f" ({hint})" if hint else "")
         message += f"; there are {', '.join(sorted(known))}" if known else ""
+        if install := installing(name):
+            return PluginError(message, fix=install)
         if self.broken and hint is None:
             message += f"; it may belong to a plugin that is broken: {', '.join(str(b) for b in self.broken)}"
             return PluginError(message, fix="graft doctor")
         return PluginError(message, fix=_LISTS.get(kind.kind, "graft plugins list"))
+
+
+def installing(name: str) -> str | None:
+    """Return what to type to install the plugin of that name, if it is one that Graft itself knows of by an extra."""
+    try:
+        extras = importlib.metadata.metadata("graft-core").get_all("Provides-Extra") or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return f'pip install "graft-core[{name}]"' if name in extras else None
 
 
 def _by_name(offers: Iterable[tuple[str, _Offer]]) -> dict[str, Any]:
