@@ -27,7 +27,8 @@ from graft_yolo._ultralytics import (
 )
 from graft_yolo.needs import STRIDES, levels, three_levels
 from graft_yolo.networks import neck
-from graft_yolo.options import RESAVE, YoloHeadOptions
+from graft_yolo.options import YoloHeadOptions
+from graft_yolo.resave import RESAVE
 
 _NUMBERED = re.compile(r"(?:[a-z_]+\.)*(\d+\..+)")
 """A tensor's name, from the number of its layer on, whatever is before it: `model.`, `head.layers.`."""

@@ -9,12 +9,6 @@ from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from graft.recipe import Options
 from graft.recipe.schema import Text
 
-RESAVE = (
-    "ultralytics' own files hold pickled objects. If you trust where it comes from, write its tensors alone: "
-    """python -c "from safetensors.torch import save_file; from ultralytics import YOLO; """
-    """save_file(YOLO('yolo.pt').model.float().state_dict(), 'yolo.safetensors')" """
-).rstrip()
-
 
 class YoloHeadOptions(Options):
     """YOLO's neck and predictions, with ultralytics' own values as defaults."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from graft.plugins import BackboneSpec, HeadSpec, hookimpl
-from graft_yolo.options import RESAVE
+from graft_yolo.resave import RESAVE
 
 HOOK_API = 1
 
