@@ -87,7 +87,7 @@ def test_try__says_so_when_nothing_is_wrong(graft: Graft) -> None:
 
 def test_try__the_command_it_gives_works(graft: Graft) -> None:
     write_photos(graft.folder / "my photos", per_class=12)
-    said = ("data.reader.kind=folder", 'data.reader.group="[a-z]+-[0-9]"', "data.split.test=0.2", "data.split.by=group")
+    said = ("data.reader.kind=folder", 'data.group="[a-z]+-[0-9]"', "data.split.test=0.2", "data.split.by=group")
     result = graft("try", "my photos", *said, *QUICK, "--json")
     assert result.code == 0, result.err
     words = shlex.split(json.loads(result.out)["advice"]["command"])[1:]

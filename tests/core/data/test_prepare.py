@@ -350,3 +350,38 @@ def test_prepare__the_order_of_frames_is_part_of_a_sequence(preparing, clips):
     (clips / "cat/back/0.png").write_bytes((clips / "cat/0/2.png").read_bytes())
     (clips / "cat/back/2.png").write_bytes((clips / "cat/0/0.png").read_bytes())
     assert preparing(clips, reader=SEQUENCES).duplicates == ()
+
+
+# Groups on both sides of a split.
+
+
+@pytest.fixture
+def crossing(fill):
+    """A given split with patient p1 on both sides of it, which only the names say."""
+    return fill(
+        *(f"{split}/{name}/{patient}_{split}.png" for name in ("cat", "dog") for split, patient in PATIENTS),
+        "train/cat/p3_a.png",
+        "train/dog/p3_b.png",
+    )
+
+
+PATIENTS = (("train", "p1"), ("val", "p2"), ("test", "p1"))
+
+
+def test_prepare__a_group_on_both_sides_of_a_split_is_named(preparing, crossing):
+    preparing(crossing, group=r"(p\d)_")
+    (said,) = (warning for warning in preparing.console.warnings if "not independent" in warning)
+    assert "group p1: is in train (2) and test (2)" in said
+    with pytest.raises(DataError, match=r"group p1: is in train \(2\) and test \(2\)") as raised:
+        preparing(crossing, group=r"(p\d)_", leaks="stop")
+    assert "data.split.by=group" in raised.value.fix
+    preparing(crossing)
+    assert not any("not independent" in warning for warning in preparing.console.warnings)
+
+
+def test_prepare__groups_from_names_are_never_divided(preparing, fill):
+    root = fill(*(f"{name}/p{number % 5}_{number}.png" for name in ("cat", "dog") for number in range(20)))
+    prepared = preparing(root, group=r"(p\d)_", leaks="stop")
+    assert "by group" in prepared.split_by
+    parts = [{prepared.catalogue.samples[i].group for i in prepared.split[name]} for name in ("train", "val", "test")]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 5

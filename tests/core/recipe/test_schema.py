@@ -149,3 +149,8 @@ def test_budget_seconds__no_length_of_time(text: str) -> None:
         budget_seconds(text)
     with pytest.raises(ValidationError):
         Train(budget=text)
+
+
+def test_data__the_group_is_a_regular_expression() -> None:
+    with pytest.raises(ValidationError, match="no regular expression"):
+        Recipe.model_validate({"task": "t", "data": {"train": "x", "group": "("}})

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from graft.recipe.schema import Options
 
@@ -15,14 +14,6 @@ class FolderOptions(Options):
 
     class_level: PositiveInt = 1
     """How deep the class folders lie; from 2 on, the folders above them are the samples' groups."""
-    group: str | None = None
-    """A regular expression over the path below the data's folder; what it finds (its first group, where it has one)
-    names the sample's group."""
-
-    @field_validator("group")
-    @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
-        return _compiled(value)
 
 
 class CsvOptions(Options):
@@ -57,14 +48,6 @@ class SequenceOptions(CsvOptions):
     """Of longer sequences, so many frames are looked at, evenly spaced from the first to the last; by default all."""
     min_frames: PositiveInt = 1
     """Shorter sequences are passed over, and named."""
-    group_from: str | None = None
-    """In folders: a regular expression over each sequence's path below the data's folder; what it finds (its first
-    group, where it has one) names the sequence's group."""
-
-    @field_validator("group_from")
-    @classmethod
-    def _finds(cls, value: str | None) -> str | None:
-        return _compiled(value)
 
     @model_validator(mode="after")
     def _fewest_are_no_more(self) -> SequenceOptions:
@@ -93,13 +76,3 @@ class AugmentOptions(Options):
     the time."""
     erase: Annotated[float, Field(ge=0, le=1)] | None = None
     """Chance that a patch, of 2 to 30 % of the image, is replaced by noise; of a long image the largest are smaller."""
-
-
-def _compiled(expression: str | None) -> str | None:
-    """Return a regular expression as it is, if it is one."""
-    if expression is not None:
-        try:
-            re.compile(expression)
-        except re.error as error:
-            raise ValueError(f"no regular expression: {error}") from error
-    return expression

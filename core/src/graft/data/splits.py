@@ -59,7 +59,7 @@ def divide(samples: Sequence[Sample], strata: Sequence[str], options: Split, *, 
     if by == "group" and not grouped:
         raise DataError(
             "data.split.by = 'group', but no sample has a group",
-            fix="give the table a group column, or name the group with data.reader.group or class_level for folders",
+            fix="give the table a group column, or find the group in the names: data.group='(p[0-9]+)_'",
         )
     if by == "time":
         division = Division(*by_time(samples, strata, _wanted(options)))

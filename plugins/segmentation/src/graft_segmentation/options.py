@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from graft.recipe.schema import Options
 
@@ -86,17 +86,6 @@ class MaskFolderOptions(MaskOptions):
     Folders in it that are named like classes hold one mask per class."""
     suffix: str = ""
     """What stands in a mask's name behind that of its image, as in `_mask`."""
-    group: str | None = None
-    """A regular expression over an image's path; what it finds (its first group) names the sample's group."""
-
-    @field_validator("group")
-    @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
-        try:
-            re.compile(value or "")
-        except re.error as error:
-            raise ValueError(f"no regular expression: {error}") from error
-        return value
 
 
 class PairsOptions(MaskOptions):

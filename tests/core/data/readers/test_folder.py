@@ -83,12 +83,6 @@ def test_read__class_level_makes_upper_folders_groups(fill):
     assert Counter(sample.group for sample in catalogue.samples) == {"a": 2, "b": 2}
 
 
-def test_read__group_from_the_name(fill):
-    root = fill("cat/p1_1.png", "cat/p1_2.png", "dog/p2_1.png")
-    assert [sample.group for sample in read(root, group=r"(p\d+)_").samples] == ["p1", "p1", "p2"]
-    assert [sample.group for sample in read(root, group=r"p\d").samples] == ["p1", "p1", "p2"]
-
-
 def test_read__links_are_followed_and_circles_end(fill, tmp_path):
     root = fill("cat/1.png", "dog/1.png")
     elsewhere = fill("2.png", root=tmp_path / "elsewhere")
@@ -214,11 +208,6 @@ def test_read__one_folder_around_everything(fill):
 
 def test_read__class_level_too_deep(fill):
     assert "class_level = 3" in str(refused(fill("a/cat/1.png"), class_level=3))
-
-
-def test_read__group_that_finds_nothing(fill):
-    error = refused(fill("cat/p1_1.png", "cat/scan.png", "dog/p2_1.png"), group=r"p\d+")
-    assert [problem.where for problem in error.problems] == ["cat/scan.png"]
 
 
 def test_read__classes_in_two_unicode_forms(fill):

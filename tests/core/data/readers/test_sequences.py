@@ -86,14 +86,6 @@ def test_read__a_class_is_never_lost_without_a_word(clips):
     ]
 
 
-def test_read__groups_from_the_names_of_folders(fill):
-    root = fill(*clip("a/film1_0", 1), *clip("a/film1_1", 1), *clip("b/film2_0", 1))
-    assert [sample.group for sample in read(root, group_from=r"(film\d+)_").samples] == ["film1", "film1", "film2"]
-    _, problems = mistakes(root, group_from="reel")
-    assert len(problems) == 3
-    assert "finds nothing" in problems[0]
-
-
 def test_read__what_is_no_sequence_is_said_all_at_once(fill):
     root = fill("a/1.png", *clip("b/x/deeper", 1), *clip("c/y", 1))
     (root / "c" / "empty").mkdir()
@@ -226,5 +218,3 @@ def test_csv__takes_times(table):
 def test_options__most_and_fewest() -> None:
     with pytest.raises(ValueError, match="max_frames = 2 is less than min_frames = 3"):
         SequenceOptions(max_frames=2, min_frames=3)
-    with pytest.raises(ValueError, match="no regular expression"):
-        SequenceOptions(group_from="(")

@@ -19,7 +19,6 @@ from graft.data.readers._files import (
     class_problems,
     classes_of,
     folders_in,
-    found_in,
     is_hidden,
     require_path,
     split_folders,
@@ -240,19 +239,8 @@ class _Scan:
 
     def sample(self, image: Path, folder: Path, top: Path, split: str | None) -> Sample:
         name = self.name(image)
-        group = None
-        if self.options.group is not None:
-            group = self.group(name)
-        elif self.options.class_level > 1:
-            group = as_text(folder.parent.relative_to(top).as_posix())
+        group = as_text(folder.parent.relative_to(top).as_posix()) if self.options.class_level > 1 else None
         return Sample(id=name, path=image, target=(as_text(folder.name),), group=group, split=split)
-
-    def group(self, name: str) -> str | None:
-        found = found_in(self.options.group or "", name)
-        if found is None:
-            self.problems.append(Problem(name, f"data.reader.group = {self.options.group!r} finds nothing in it"))
-            self.fix = "correct the expression, so that it finds the group in the path of every image"
-        return found
 
     def name(self, path: Path) -> str:
         return as_text(path.relative_to(self.root).as_posix() if path != self.root else str(path))

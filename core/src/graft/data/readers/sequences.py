@@ -20,7 +20,6 @@ from graft.data.readers._files import (
     class_problems,
     classes_of,
     folders_in,
-    found_in,
     is_hidden,
     require_path,
     split_folders,
@@ -194,7 +193,6 @@ class _Scan:
                     id=self.name(sequence),
                     path=frames[0],
                     target=(as_text(folder.name),),
-                    group=self.group(self.name(sequence)),
                     split=split,
                     frames=frames,
                 )
@@ -210,16 +208,6 @@ class _Scan:
             else:
                 self.passed[Path(entry.name).suffix.lower() or "without a suffix"] += 1
         return tuple(sorted(found, key=lambda frame: natural(frame.name)))
-
-    def group(self, name: str) -> str | None:
-        if self.options.group_from is None:
-            return None
-        found = found_in(self.options.group_from, name)
-        if found is None:
-            what = f"data.reader.group_from = {self.options.group_from!r} finds nothing in it"
-            self.problems.append(Problem(name, what))
-            self.fix = "correct the expression, so that it finds the group in the path of every sequence"
-        return found
 
     def look_beside(self, folder: Path) -> None:
         self.outside += sum(

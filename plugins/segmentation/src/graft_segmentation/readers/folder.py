@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -76,7 +75,7 @@ class MaskFolderReader(Reader):
                 assert coding is not None
                 target = MaskFile(mask[0], image, coding, self.decoder)
             name = image.relative_to(path).as_posix()
-            samples.append(Sample(id=name, path=image, target=target, split=split, group=_group(name, options.group)))
+            samples.append(Sample(id=name, path=image, target=target, split=split))
         return Catalogue(
             samples=tuple(sorted(samples, key=lambda sample: sample.id)),
             classes=classes,
@@ -145,12 +144,6 @@ def _mask(masks: Path, below: Path, suffix: str, decoder: Decoder) -> Path | Non
     stem = masks / below.parent / f"{decoder.stem(below)}{suffix}"
     candidates = (stem.with_name(f"{stem.name}{ending}") for ending in _endings(decoder))
     return next((file for file in candidates if file.is_file()), None)
-
-
-def _group(name: str, expression: str | None) -> str | None:
-    if expression is None or (found := re.search(expression, name)) is None:
-        return None
-    return found[1] if found.re.groups else found[0]
 
 
 def _refuse(root: Path, missing: Sequence[Path], options: MaskFolderOptions) -> None:
