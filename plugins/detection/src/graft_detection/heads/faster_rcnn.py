@@ -96,7 +96,8 @@ class FasterRcnnHead(Head):
         with torch.no_grad():
             proposals, _, _ = self.proposals(outputs, len(image_sizes))
             logits, deltas = self.look(outputs, proposals)
-            boxes = self.roi.box_coder.decode(deltas, proposals).float()
+            # Without any proposal torchvision's coder returns another shape.
+            boxes = self.roi.box_coder.decode(deltas, proposals).float().reshape(*logits.shape, 4)
             scores = logits.float().softmax(dim=-1)[:, 1:]
         found = []
         counts = [len(own) for own in proposals]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -12,13 +13,16 @@ from torchvision.ops import FeaturePyramidNetwork
 from graft.backbones import BackboneInfo
 from graft_detection.options import DetectorOptions
 
+_GROUPS = 32
+"""Of channels in a norm, as in the paper; fewer where the width is no multiple of it."""
+
 
 class Levels(nn.Module):
     """A feature pyramid network (Lin et al. 2017) on a backbone's stages, and coarser levels behind it.
 
     It has one level for each reduction from `finest` on, and `extra` levels, each half as fine as the one before, by
-    convolutions of stride 2 (Lin et al. 2017, RetinaNet's P6 and P7). No level has norms: batches of detectors are
-    small.
+    convolutions of stride 2 (Lin et al. 2017, RetinaNet's P6 and P7). The pyramid has group norms (Wu and He 2018),
+    which need no large batches: backbones' maps differ tenfold in scale, and first scores would do so with them.
 
     Args:
         info: The backbone's stages; one of them is as coarse as `finest`.
@@ -31,7 +35,7 @@ class Levels(nn.Module):
         last = {stage.reduction: number for number, stage in enumerate(info.stages)}
         self.stages = tuple(number for reduction, number in sorted(last.items()) if reduction >= options.finest)
         channels = [info.stages[number].channels for number in self.stages]
-        self.fpn = FeaturePyramidNetwork(channels, options.width)
+        self.fpn = FeaturePyramidNetwork(channels, options.width, norm_layer=_group_norm)
         self.coarser = nn.ModuleList(
             nn.Conv2d(options.width, options.width, 3, stride=2, padding=1) for _ in range(options.extra)
         )
@@ -44,6 +48,10 @@ class Levels(nn.Module):
         for number, layer in enumerate(self.coarser):
             maps.append(layer(maps[-1] if number == 0 else torch.relu(maps[-1])))
         return maps
+
+
+def _group_norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(math.gcd(_GROUPS, channels), channels)
 
 
 class Anchors(nn.Module):

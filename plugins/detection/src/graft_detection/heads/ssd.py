@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 from torchvision.models.detection._utils import BoxCoder, SSDMatcher
 from torchvision.models.detection.ssd import SSDHead as Layers
@@ -34,6 +34,10 @@ class SsdHead(DenseHead):
         self.anchors = Anchors(scale=self.options.anchor, octave=_OCTAVE, ratios=self.options.ratios)
         count = self.levels.count
         self.layers = Layers([self.options.width] * count, [self.anchors.per_cell] * count, n_classes + 1)
+        # As in the other detectors. With torchvision's own first weights every anchor is of some class, and surely so.
+        for layer in self.layers.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.normal_(layer.weight, std=0.01)
         self.matcher = SSDMatcher(0.5)
         self.coder = BoxCoder((10.0, 10.0, 5.0, 5.0))
 
