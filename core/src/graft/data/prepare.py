@@ -19,6 +19,7 @@ from graft.data.decoder import STANDARD, Decoder
 from graft.data.duplicates import find_duplicates, without_leaks
 from graft.data.frames import digest_of, file_name, without_files
 from graft.data.leaks import leaks_of
+from graft.data.otherwise import read_otherwise
 from graft.data.parts import grouped, in_parts
 from graft.data.reader import Reader
 from graft.data.readers._files import require_path
@@ -71,6 +72,26 @@ def read(
         DataError: When a path does not exist, no reader fits or more than one does, or the annotations are wrong.
     """
     check_paths(data)
+    try:
+        catalogue = _catalogue(data, takes=takes, reader=reader, options=options, decoder=decoder, plugins=plugins)
+    except DataError as error:
+        hint = read_otherwise(Path(data.train).expanduser(), decoder, plugins)
+        if hint is None:
+            raise
+        raise DataError(error.message, problems=error.problems, fix=hint) from error
+    return grouped(in_parts(catalogue, decoder), decoder, data.group)
+
+
+def _catalogue(
+    data: Data,
+    *,
+    takes: str,
+    reader: ReaderSpec | None,
+    options: BaseModel | None,
+    decoder: Decoder,
+    plugins: Plugins,
+) -> Catalogue:
+    """Return what the annotations of all parts of the data say."""
     train = Path(data.train).expanduser()
     passed_over: tuple[str, ...] = ()
     if reader is None:
@@ -85,7 +106,7 @@ def read(
     for split, given in (("val", data.val), ("test", data.test)):
         if given is not None:
             catalogue = _with_split(catalogue, built.read(Path(given).expanduser(), options), split)
-    return grouped(in_parts(catalogue, decoder), decoder, data.group)
+    return catalogue
 
 
 def prepare(
