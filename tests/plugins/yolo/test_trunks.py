@@ -70,6 +70,15 @@ def test_build__is_ultralytics_trunk_in_stages(arch: str) -> None:
     assert torch.equal(ours[3], maps[6])
 
 
+def test_build__stages_share_nothing() -> None:
+    """Else the mode of one, which says whether it is frozen, would be that of the others."""
+    backbone = YoloSource().build("yolo11n")
+    modules = [{id(module) for module in stage.modules()} for stage in backbone.stages]
+    assert sum(map(len, modules)) == len(set.union(*modules))
+    other = YoloSource().build("yolo11n")
+    assert not {id(module) for module in other.modules()} & set.union(*modules)
+
+
 def test_build__images_as_ultralytics_has_them() -> None:
     preprocess = YoloSource().build("yolo11n", channels=4).preprocess
     assert (preprocess.mean, preprocess.std) == ((0.0,) * 4, (1.0,) * 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -63,4 +64,13 @@ def _parsed(described: dict[str, Any], channels: int) -> list[nn.Module]:
     finally:
         Detect.legacy = legacy
     initialize_weights(network)
+    _part(network)
     return list(network)
+
+
+def _part(network: nn.Module) -> None:
+    """Give each layer an activation of its own: ultralytics has one for all, whose mode would be that of all stages."""
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if not child.state_dict() and not list(child.children()):
+                setattr(parent, name, deepcopy(child))
