@@ -92,3 +92,10 @@ def test_choose__the_environment_goes_over_the_file_and_names_over_both(
 def test_choose__keeps_settings(tmp_path: Path) -> None:
     write(tmp_path, '[plugins.medical]\nwindow = "lung"')
     assert choose(start=tmp_path).settings == {"medical": {"window": "lung"}}
+
+
+def test_read_manifest__versions_are_texts_by_distribution(tmp_path: Path) -> None:
+    assert read_manifest(write(tmp_path, 'requires = {"graft-core" = ">=0.1"}')).requires == {"graft-core": ">=0.1"}
+    for text in ('requires = ["graft-core"]', "requires = {graft-core = 1}"):
+        with pytest.raises(PluginError, match="requires: must be a table of versions by distribution"):
+            read_manifest(write(tmp_path, text))

@@ -110,6 +110,9 @@ def graft_backbones() -> Iterable[BackboneSpec]:  # type: ignore[empty-body]
     whose head or strategy cannot take these stages is then refused when it is checked; without them it is refused when
     the network is built. Stages are called `stem`, `stage1` … from input to output.
 
+    A pickle that holds more than tensors is refused. Where a library's own files are such, `resave` says what to type,
+    with a file that is trusted, to make one of tensors of it.
+
     Example:
         ```python
         from graft.plugins import BackboneSpec, hookimpl

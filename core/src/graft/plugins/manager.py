@@ -12,6 +12,7 @@ from graft.plugins.discovery import CORE, Candidate
 from graft.plugins.loading import BrokenPlugin, LoadedPlugin, Refused, broken, load
 from graft.plugins.manifest import Choice, choose
 from graft.plugins.registry import DisabledPlugin, Plugins, command_of
+from graft.plugins.requirements import check_versions
 
 
 def load_plugins(*, start: Path | None = None, names: Sequence[str] | None = None) -> Plugins:
@@ -22,9 +23,11 @@ def load_plugins(*, start: Path | None = None, names: Sequence[str] | None = Non
         names: The only plugins to load beside core, whatever `plugins.toml` and `GRAFT_PLUGINS` say.
 
     Raises:
-        PluginError: When `plugins.toml` is not valid.
+        PluginError: When `plugins.toml` is not valid, or requires what is not installed.
     """
     choice = choose(start=start or Path.cwd(), names=names)
+    if choice.requires:
+        check_versions(choice.requires, source=str(choice.file))
     candidates = [*discovery.installed(), *discovery.local(choice.local)]
     core = _core()
     usable = [core]

@@ -43,12 +43,14 @@ class Manifest:
         disable: These installed plugins are off.
         plugins: Settings, by plugin.
         local: Single-file plugins. They are always on: whoever names a file here wants it.
+        requires: Versions of distributions that must be there, as in `{"graft-x": ">=0.2"}`.
     """
 
     enable: Sequence[str] | None = None
     disable: Sequence[str] = ()
     plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     local: Sequence[Local] = ()
+    requires: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,7 @@ class Choice:
         local: Single-file plugins, by their name.
         why: Who gave `only`.
         file: The `plugins.toml` that was found.
+        requires: Versions of distributions that must be there.
     """
 
     only: Sequence[str] | None = None
@@ -70,6 +73,7 @@ class Choice:
     local: Mapping[str, Path] = field(default_factory=dict)
     why: str = ""
     file: Path | None = None
+    requires: Mapping[str, str] = field(default_factory=dict)
 
     def refuses(self, name: str) -> str | None:
         """Return why plugin `name` is off, or None when it is on."""
@@ -133,7 +137,15 @@ def choose(*, start: Path, names: Sequence[str] | None = None) -> Choice:
         only, why = tuple(name.strip() for name in environment.split(",") if name.strip()), "GRAFT_PLUGINS"
     elif manifest.enable is not None:
         only, why = (*(set(manifest.enable) - set(off)), *local), f"`enable` of {file or BUNDLED}"
-    return Choice(only=only, off=off, settings=manifest.plugins, local=local, why=why, file=file)
+    return Choice(
+        only=only,
+        off=off,
+        settings=manifest.plugins,
+        local=local,
+        why=why,
+        file=file,
+        requires=manifest.requires,
+    )
 
 
 # By hand and not by pydantic, whose import would be a third of the time that `graft --help` takes.
@@ -149,6 +161,9 @@ def _problems(content: Mapping[str, Any]) -> Iterator[Problem]:
         for name, own in settings.items():
             if not isinstance(own, dict):
                 yield Problem(f"plugins.{name}", f"must be a table: [plugins.{name}]")
+    requires = content.get("requires", {})
+    if not isinstance(requires, dict) or not all(isinstance(wanted, str) for wanted in requires.values()):
+        yield Problem("requires", 'must be a table of versions by distribution, as in {"graft-x" = ">=0.2"}')
     entries = content.get("local", [])
     if not _is_list_of(entries, dict):
         yield Problem("local", "must be a list of tables: [[local]]")
