@@ -221,7 +221,7 @@ def test_weights__what_fits_is_taken_and_said(plugins: Plugins, tmp_path: Path) 
     before = {name: tensor.clone() for name, tensor in head.layers.state_dict().items()}
     (said,) = head.prepare([]).values()
     whole = len(before)
-    assert said == f"{whole - len(last)} of {whole} tensors from yolo11n.safetensors, new are layer 23"
+    assert said == f"{whole - len(last)} of {whole} tensors from yolo11n.safetensors, new are 23.cv3"
     for name, tensor in head.layers.state_dict().items():
         wanted = before[name] if f"model.{name}" in last else state[f"model.{name}"]
         assert torch.equal(tensor, wanted)

@@ -233,5 +233,5 @@ def _detections(rows: Tensor, size: tuple[int, int]) -> Detections:
 
 
 def _layers(names: Sequence[str]) -> list[str]:
-    """Return the numbers of the layers that tensors belong to, each once."""
-    return [f"layer {number}" for number in dict.fromkeys(name.partition(".")[0] for name in names)]
+    """Return what tensors belong to, the layer's number and its part, as in `23.cv3`, each once."""
+    return list(dict.fromkeys(".".join(name.split(".")[:2]) for name in names))
