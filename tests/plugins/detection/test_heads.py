@@ -178,6 +178,22 @@ def test_heads__say_when_no_stage_is_coarse_enough(plugins: Plugins) -> None:
     assert plugins.unfit(spec, (2, 4, 4, 8), plugins.options(spec)()) is None
 
 
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("width", [2, 32, 33, 64])
+def test_one_small_image_gives_maps_of_one_pixel(plugins: Plugins, name: str, width: int) -> None:
+    if name == "fcos" and width != 64:
+        pytest.skip("its own norms need 64 channels")
+    model = build(plugins, name, width=width).eval()
+    with torch.no_grad():
+        model.head.decode(model(torch.zeros(1, 3, 32, 32)), [(32, 32)])
+
+
+@pytest.mark.parametrize("width", [32, 80])
+def test_fcos__says_which_widths_its_norms_take(plugins: Plugins, width: int) -> None:
+    with pytest.raises(ValueError, match=f"{width} channels cannot be normalised in 32 groups: write 64, 96"):
+        plugins.options(plugins.find(HeadSpec, "fcos"))(width=width)
+
+
 def test_anchors__lie_around_their_cells_as_the_outputs_do() -> None:
     anchors = Anchors(scale=4.0, octave=1, ratios=(0.5, 1.0, 2.0))
     given = anchors([torch.zeros(1, 1, 2, 3), torch.zeros(1, 1, 1, 2)], (16, 24))

@@ -125,6 +125,13 @@ def test_a_backbone_that_does_not_fit_is_refused(
 
 
 @pytest.mark.parametrize("name", DECODERS)
+def test_one_small_image_gives_maps_of_one_pixel(plugins: Plugins, name: str) -> None:
+    model = _model(plugins, name, width=1).eval()
+    with torch.no_grad():
+        assert torch.isfinite(model(torch.zeros(1, 3, 32, 32))).all()
+
+
+@pytest.mark.parametrize("name", DECODERS)
 def test_a_backbone_without_smaller_maps_is_refused(plugins: Plugins, name: str) -> None:
     """As VGG's stem alone is."""
     problem = plugins.unfit(plugins.find(HeadSpec, name), (1,), HeadOptions())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from graft.data.options import CsvOptions
 from graft.recipe.schema import Options
+
+_GROUPS = 32
+"""Of the group norms in FCOS's layers, of two channels each at least: one value alone has no statistics."""
 
 
 class CocoOptions(Options):
@@ -74,7 +77,7 @@ class DetectorOptions(Options):
     """The reduction of the finest stage that is looked at: 4 for very small objects, at the price of time."""
     extra: Annotated[int, Field(ge=0, le=4)] = 2
     """How many coarser levels come behind the backbone's last stage, for large objects."""
-    width: PositiveInt = 256
+    width: Annotated[int, Field(ge=2)] = 256
     """Channels of each level."""
     score: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Predictions below it are left out."""
@@ -105,6 +108,13 @@ class FcosOptions(DetectorOptions):
 
     radius: Annotated[float, Field(gt=0)] = 1.5
     """How far from an object's centre a point may be that is to find it, in cells of its level."""
+
+    @field_validator("width")
+    @classmethod
+    def _in_groups(cls, value: int) -> int:
+        if value % _GROUPS or value < 2 * _GROUPS:
+            raise ValueError(f"{value} channels cannot be normalised in {_GROUPS} groups: write 64, 96, 128 or so")
+        return value
 
 
 class FasterRcnnOptions(AnchorOptions):

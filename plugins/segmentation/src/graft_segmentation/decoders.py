@@ -26,7 +26,8 @@ _RATES = (6, 12, 18)
 """DeepLab's dilations, at a sixteenth of the image's size (Chen et al. 2017)."""
 
 _GROUPS = 32
-"""Of the group norms in FPN's decoder: its width is a multiple."""
+"""Of the group norms in FPN's decoder: its width is a multiple, and at least two of them. A group of one channel of one
+pixel has no statistics."""
 
 
 class Decoder(nn.Module, ABC):
@@ -117,7 +118,7 @@ class Fpn(Decoder):
 
     def __init__(self, levels: Levels, width: int | None, dropout: float) -> None:
         super().__init__(levels, width, dropout)
-        self.channels = -(-(width or 128) // _GROUPS) * _GROUPS
+        self.channels = max(2, -(-(width or 128) // _GROUPS)) * _GROUPS
         self.decoder = FPNDecoder(
             encoder_channels=levels.channels,
             encoder_depth=levels.depth,
@@ -137,11 +138,15 @@ class Pspnet(Decoder):
     def __init__(self, levels: Levels, width: int | None, dropout: float) -> None:
         super().__init__(levels, width, dropout)
         self.channels = width or 512
-        self.decoder = PSPDecoder(encoder_channels=list(levels.channels), out_channels=self.channels, dropout=dropout)
+        given = levels.channels[-1]
+        # Each of the four averages has a quarter of the channels, which must add up to as many.
+        even = -(-given // 4) * 4
+        self.enter = nn.Identity() if even == given else nn.Conv2d(given, even, 1)
+        self.decoder = PSPDecoder(encoder_channels=[even], out_channels=self.channels, dropout=dropout)
 
     def forward(self, pyramid: Sequence[Tensor], image_size: tuple[int, int]) -> Tensor:
         """Return a map of the last stage's size."""
-        return self.decoder([pyramid[-1]])  # type: ignore[no-any-return]
+        return self.decoder([self.enter(pyramid[-1])])  # type: ignore[no-any-return]
 
 
 class Upernet(Decoder):

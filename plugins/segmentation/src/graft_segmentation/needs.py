@@ -26,11 +26,6 @@ def any_level(reductions: Sequence[int], options: HeadOptions) -> Problem | None
     return _missing(reductions, [] if _depth(reductions) else [1])
 
 
-def two_levels(reductions: Sequence[int], options: HeadOptions) -> Problem | None:
-    """Say so when the last map is not a quarter of the image's size, or smaller: UNet++ connects levels."""
-    return _missing(reductions, [] if _depth(reductions) >= 2 else [2])
-
-
 def quarter_and_eighth(reductions: Sequence[int], options: HeadOptions) -> Problem | None:
     """Say what DeepLabv3+ lacks: it refines what is coarser than an eighth with the map of a quarter."""
     return _missing(reductions, [2, 3])
@@ -43,6 +38,11 @@ def last_four(reductions: Sequence[int], options: HeadOptions) -> Problem | None
 
 
 def from_a_quarter(reductions: Sequence[int], options: HeadOptions) -> Problem | None:
+    """Say what UNet++ lacks: every level from a quarter of the image's size on, and one at least."""
+    return _missing(reductions, range(2, max(3, _depth(reductions) + 1)))
+
+
+def two_from_a_quarter(reductions: Sequence[int], options: HeadOptions) -> Problem | None:
     """Say what UPerNet and SegFormer lack: every level from a quarter of the image's size on, and two at least."""
     return _missing(reductions, range(2, max(4, _depth(reductions) + 1)))
 

@@ -13,13 +13,13 @@ TAKES = "masks"
 
 _HEADS = {
     "unet": ("Unet", "any_level", "U-Net: skips at every level."),
-    "unet++": ("UnetPlusPlus", "two_levels", "UNet++: densely connected skips."),
+    "unet++": ("UnetPlusPlus", "from_a_quarter", "UNet++: densely connected skips."),
     "deeplabv3": ("DeepLabV3", "any_level", "DeepLabv3: dilated convolutions side by side on the last map."),
     "deeplabv3+": ("DeepLabV3Plus", "quarter_and_eighth", "DeepLabv3+: the same, refined with a finer map."),
     "fpn": ("Fpn", "last_four", "Feature pyramid network."),
     "pspnet": ("Pspnet", "any_level", "PSPNet: averages over parts of the image."),
-    "upernet": ("Upernet", "from_a_quarter", "UPerNet: PSPNet's averages and a feature pyramid."),
-    "segformer": ("Segformer", "from_a_quarter", "SegFormer's decoder: a linear layer per level."),
+    "upernet": ("Upernet", "two_from_a_quarter", "UPerNet: PSPNet's averages and a feature pyramid."),
+    "segformer": ("Segformer", "two_from_a_quarter", "SegFormer's decoder: a linear layer per level."),
     "fcn": ("Fcn", "any_level", "Fully convolutional: the last three maps, summed."),
 }
 

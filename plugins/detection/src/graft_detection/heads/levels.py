@@ -14,7 +14,8 @@ from graft.backbones import BackboneInfo
 from graft_detection.options import DetectorOptions
 
 _GROUPS = 32
-"""Of channels in a norm, as in the paper; fewer where the width is no multiple of it."""
+"""Of channels in a norm, as in the paper; fewer where the width is no multiple of twice as many, since one channel of
+one pixel has no statistics."""
 
 
 class Levels(nn.Module):
@@ -51,7 +52,7 @@ class Levels(nn.Module):
 
 
 def _group_norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(math.gcd(_GROUPS, channels), channels)
+    return nn.GroupNorm(math.gcd(_GROUPS, channels, channels // 2), channels)
 
 
 class Anchors(nn.Module):
