@@ -26,7 +26,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "retinanet": {},
     "fcos": {},
     "ssd": {},
-    "faster-rcnn": {"hidden": 64, "anchor": 4.0, "proposals": 60, "sampled": 32},
+    "faster-rcnn": {"hidden": 64, "proposals": 60, "sampled": 32},
 }
 SIZE = 64
 

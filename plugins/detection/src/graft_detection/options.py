@@ -120,8 +120,6 @@ class FcosOptions(DetectorOptions):
 class FasterRcnnOptions(AnchorOptions):
     """Proposals, and a closer look at each of them."""
 
-    anchor: Annotated[float, Field(gt=0)] = 8.0
-    """Side of a level's smallest square box, in cells of that level."""
     extra: Annotated[int, Field(ge=0, le=4)] = 1
     """How many coarser levels come behind the backbone's last stage, for large objects."""
     proposals: PositiveInt = 1000
