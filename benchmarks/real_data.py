@@ -45,7 +45,7 @@ class Case:
     @property
     def name(self) -> str:
         """A name for a run's folder, and in the results."""
-        return f"{self.data}-{self.head}-{self.weights}"
+        return f"{self.data}-{self.head}-{self.weights}".replace("+", "-plus")
 
 
 def options(description: str, seeds: Sequence[int]) -> argparse.Namespace:
@@ -103,7 +103,7 @@ def gathered(
         result = trained(given.out, f"{case.name}-{wanted['train']['epochs']}-{seed}", wanted)
         known["runs"].setdefault(case.name, {})[str(seed)] = result
         known["versions"] = {library: version(library) for library in LIBRARIES}
-        file.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+        file.write_text(_lines(known))
     return {
         case.name: {int(seed): result for seed, result in sorted(known["runs"][case.name].items())}
         for case in cases
@@ -180,6 +180,12 @@ def draw_curves(page: str, panels: Mapping[str, Mapping[str, Mapping[int, Mappin
     for place in axes[len(panels) :]:
         place.set_axis_off()
     figure.savefig(DOCUMENTS / f"{page}.svg", metadata={"Date": None})
+
+
+def _lines(known: Mapping[str, Any]) -> str:
+    """Return JSON with a line for each case."""
+    cases = ",\n".join(f"{json.dumps(name)}: {json.dumps(runs)}" for name, runs in sorted(known["runs"].items()))
+    return f'{{"versions": {json.dumps(known["versions"])},\n"runs": {{\n{cases}\n}}}}\n'
 
 
 def _short(value: float | None) -> float | None:

@@ -34,7 +34,7 @@ from segmentation import CAMVID, READERS, prepared
 BLOOD = ("Platelets", "RBC", "WBC")
 HEAD = {"kind": "faster-rcnn", "anchor": 4.0, "proposals": 100, "sampled": 64, "hidden": 256, "extra": 1}
 UNET_WIDTH = 8
-SIZES = {"detector": 160, "segmenter": 160, "yolo": 192}
+SIZES = {"detector": 160, "segmenter": 160, "yolo": 160}
 EPOCHS = {"detector": 3, "segmenter": 4, "yolo": 4}
 BATCH = 8
 PEERS = {"detector": "torchvision's loop", "segmenter": "smp's loop", "yolo": "ultralytics' trainer"}
