@@ -20,13 +20,13 @@ class Watch:
     Attributes:
         frozen: The units that are to stay as they are, of each epoch.
         changed: The units of which some tensor is another one than before, of each epoch.
-        trainable: The units that have parameters.
+        rates: The learning rate of each unit that has parameters, where no schedule has lowered it.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.frozen: list[frozenset[str]] = []
         self.changed: list[set[str]] = []
-        self.trainable: set[str] = set()
+        self.rates: dict[str, float] = {}
         start, end = Learner.on_train_epoch_start, Learner.on_train_epoch_end
         before: dict[str, dict[str, Tensor]] = {}
 
@@ -39,7 +39,8 @@ class Watch:
             epochs = recipe.train.epochs
             self.frozen.append(unfreeze.frozen(recipe.strategy.unfreeze, list(after), learner.finished, epochs))
             self.changed.append({unit for unit in after if not _same(before[unit], after[unit])})
-            self.trainable = {group["unit"] for group in learner.optimizers(use_pl_optimizer=False).param_groups}
+            groups = learner.optimizers(use_pl_optimizer=False).param_groups
+            self.rates = {group["unit"]: group["peak"] for group in groups}
             end(learner)
 
         patch.setattr(Learner, "on_train_epoch_start", on_train_epoch_start)
@@ -50,7 +51,7 @@ class Watch:
         """Assert that in each of so many epochs what is frozen stayed as it was, and everything else learnt."""
         assert len(self.changed) == epochs
         for frozen, changed in zip(self.frozen, self.changed, strict=True):
-            assert changed == self.trainable - frozen
+            assert changed == set(self.rates) - frozen
 
 
 def _tensors(learner: Learner) -> dict[str, dict[str, Tensor]]:

@@ -8,17 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from torch import Tensor
 
 from boxes import write_shapes
 from commands import Graft
+from frozen import Watch
 from graft.engine import _record
-from graft.engine._module import Learner
 from graft.engine._signals import Stopped
 from graft.plugins import StrategySpec, core_plugins
-from graft.strategies import unfreeze
-from graft.strategies.groups import units
 
 SIZE = 64
 QUICK = (f"backbone.size={SIZE}", "backbone.weights=none", "train.batch=6", "evaluation.bootstrap=0")
@@ -84,56 +80,13 @@ def test_info__says_the_licence(tmp_path: Path) -> None:
     assert said["licence"] == "AGPL-3.0-only"
 
 
-class Watch:
-    """Looks at each epoch: what is frozen in it, and which units' tensors changed."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.frozen: list[frozenset[str]] = []
-        self.changed: list[set[str]] = []
-        self.rates: dict[str, float] = {}
-        start, end = Learner.on_train_epoch_start, Learner.on_train_epoch_end
-        before: dict[str, dict[str, Tensor]] = {}
-
-        def on_train_epoch_start(learner: Learner) -> None:
-            start(learner)
-            before.clear()
-            before.update(states(learner))
-
-        def on_train_epoch_end(learner: Learner) -> None:
-            recipe, after = learner.recipe, states(learner)
-            self.frozen.append(
-                unfreeze.frozen(recipe.strategy.unfreeze, list(after), learner.finished, recipe.train.epochs)
-            )
-            self.changed.append({unit for unit in after if not same(before[unit], after[unit])})
-            groups = learner.optimizers(use_pl_optimizer=False).param_groups
-            self.rates = {group["unit"]: group["peak"] for group in groups}
-            end(learner)
-
-        patch.setattr(Learner, "on_train_epoch_start", on_train_epoch_start)
-        patch.setattr(Learner, "on_train_epoch_end", on_train_epoch_end)
-
-
-def states(learner: Learner) -> dict[str, dict[str, Tensor]]:
-    """Return copies of each unit's tensors, those of its norms included."""
-    found = {}
-    for unit, module in units(learner.model).items():
-        found[unit] = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    return found
-
-
-def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return all(torch.equal(one[name], other[name]) for name in one)
-
-
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets__what_is_frozen_stays_to_the_last_bit_and_the_rest_learns(
-    preset: str, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unreported: None
+    preset: str, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch = Watch(monkeypatch)
     train(Graft(tmp_path), shapes, f"strategy={preset}", "train.epochs=3")
-    assert len(watch.changed) == 3
-    for frozen, changed in zip(watch.frozen, watch.changed, strict=True):
-        assert changed == set(watch.rates) - frozen
+    watch.check(epochs=3)
     if preset == "fixed":
         assert watch.changed == [{"head"}] * 3
     if preset in ("gradual", "discriminative"):
