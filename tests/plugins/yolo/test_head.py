@@ -240,6 +240,12 @@ def test_weights__that_fit_nowhere_are_refused(plugins: Plugins, tmp_path: Path)
         build(plugins, "yolo11n", weights=str(tmp_path / "whole.pt")).head.prepare([])
 
 
+def test_norms__follow_the_images_in_short_runs(plugins: Plugins) -> None:
+    """ultralytics' own momentum of 0.03 keeps the first statistics for hundreds of steps."""
+    norms = [one for one in build(plugins, "yolo11n").modules() if isinstance(one, nn.BatchNorm2d)]
+    assert {(one.momentum, one.eps) for one in norms} == {(0.1, 1e-3)}
+
+
 def test_head__needs_three_levels(plugins: Plugins) -> None:
     backbone = build_backbone(Backbone(kind="resnet18", weights="none", upto="stage3"), plugins=plugins).backbone
     spec = plugins.find(HeadSpec, "yolo")
