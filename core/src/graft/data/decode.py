@@ -129,19 +129,12 @@ def size_of(path: Path) -> tuple[int, int]:
     Raises:
         BadImage: When the header cannot be read.
     """
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise BadImage("unreadable", "not a regular file")
-        with path.open("rb") as stream, _open(stream) as image:
-            width, height = image.size
-            try:
-                turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
-            except _REFUSALS:
-                turned = False
-    except FileNotFoundError as error:
-        raise BadImage("missing", "no such file") from error
-    except OSError as error:
-        raise BadImage("unreadable", error.strerror or str(error)) from error
+    with _reading(path) as stream, _open(stream) as image:
+        width, height = image.size
+        try:
+            turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        except _REFUSALS:
+            turned = False
     return (width, height) if turned else (height, width)
 
 

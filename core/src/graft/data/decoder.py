@@ -7,7 +7,6 @@ and a bundle records it, so that a file means the same pixels everywhere.
 from __future__ import annotations
 
 import hashlib
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from graft.data.decode import MAX_PIXELS, decode, file_digest, mask_values, size_of
-from graft.data.readers._files import is_image
+from graft.data.readers._files import is_file, is_image
 from graft.recipe.schema import Options
 
 if TYPE_CHECKING:
@@ -135,7 +134,7 @@ class Decoder(ABC):
 
     def file(self, path: Path) -> Path:
         """Return the file that an image is in: its own path, or of a part the one above it."""
-        return next((above for above in (path, *path.parents) if os.path.isfile(above)), path)
+        return next((above for above in (path, *path.parents) if is_file(above)), path)
 
     def digest(self, path: Path) -> str:
         """Return the SHA-256, in hexadecimal digits, of an image's file, or of a part: of that and the part's name.

@@ -6,10 +6,22 @@ from graft.data.readers._files import (
     IMAGE_SUFFIXES,
     SPLIT_WORDS,
     as_text,
+    exists,
+    is_file,
     is_hidden,
     is_image,
     require_path,
     twin_notes,
 )
 
-__all__ = ["IMAGE_SUFFIXES", "SPLIT_WORDS", "as_text", "is_hidden", "is_image", "require_path", "twin_notes"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "SPLIT_WORDS",
+    "as_text",
+    "exists",
+    "is_file",
+    "is_hidden",
+    "is_image",
+    "require_path",
+    "twin_notes",
+]

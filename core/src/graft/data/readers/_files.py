@@ -43,6 +43,16 @@ def is_image(name: str) -> bool:
     return Path(name).suffix.lower() in IMAGE_SUFFIXES
 
 
+def exists(path: Path) -> bool:
+    """Return whether something has this name. Unlike a Path, it takes names that no file can have."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a file has this name. Unlike a Path, it takes names that no file can have."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
 def is_hidden(name: str) -> bool:
     """Return whether a file or folder is nobody's data: its name begins with a dot, or is a system's own."""
     return name.startswith(".") or name.casefold() in _SYSTEM

@@ -17,6 +17,7 @@ from graft.data.readers._files import (
     as_text,
     class_problems,
     classes_of,
+    exists,
     is_image,
     require_path,
     twin_notes,
@@ -233,7 +234,7 @@ class Table:
                 self.note(line, what, hint if self.options.separator else None)
             return
         self.first[name] = (line, labels)
-        if not path.exists():
+        if not exists(path):
             self.missing.append(Problem(self.where(line), f"no file {path}", self.similar(path)))
         self.samples.append(
             Sample(
@@ -268,10 +269,10 @@ class Table:
     def file(self, cell: str) -> Path:
         """Return the file that a cell names."""
         path = self.root / cell
-        if "\\" in cell and not path.exists():
+        if "\\" in cell and not exists(path):
             # Written on Windows.
             other = self.root / cell.replace("\\", "/")
-            path = other if other.exists() else path
+            path = other if exists(other) else path
         # Two spellings of one file are one sample; links are not followed, so that ids stay as the table has them.
         return Path(os.path.normpath(path))
 
@@ -279,7 +280,9 @@ class Table:
         """Return what a file that does not exist may have been meant to be."""
         if path.parent not in self.listings:
             folder = path.parent
-            self.listings[folder] = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+            self.listings[folder] = (
+                [entry.name for entry in folder.iterdir()] if exists(folder) and folder.is_dir() else []
+            )
         names = self.listings[path.parent]
         for name in names:
             if Path(name).stem == path.name and is_image(name):

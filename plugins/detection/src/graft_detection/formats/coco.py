@@ -238,8 +238,16 @@ def _load(file: Path) -> Any:
     def refuse(name: str) -> NoReturn:
         raise ValueError(f"{name} is no number")
 
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        table = dict(pairs)
+        if len(table) < len(pairs):
+            keys = [key for key, _ in pairs]
+            raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+        return table
+
+    text = file.read_bytes()
     try:
-        return json.loads(file.read_bytes().decode("utf-8-sig"), parse_constant=refuse)
+        return json.loads(text.decode("utf-8-sig"), parse_constant=refuse, object_pairs_hook=once)
     except json.JSONDecodeError as error:
         raise DataError(f"{file.name} line {error.lineno}: no JSON: {error.msg}", fix="write the file again") from error
     except UnicodeDecodeError as error:

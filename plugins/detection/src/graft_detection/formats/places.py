@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from graft.data.readers import exists, is_file
+
 _LOOKED_AT = 20
 
 
@@ -24,7 +26,7 @@ def image_root(candidates: Iterable[Path], names: Sequence[str]) -> Path | None:
     """Return the first folder that has one of the first few files, or None."""
     some = names[:_LOOKED_AT]
     for folder in candidates:
-        if any((folder / name).is_file() for name in some):
+        if any(is_file(folder / name) for name in some):
             return folder
     return None
 
@@ -32,7 +34,7 @@ def image_root(candidates: Iterable[Path], names: Sequence[str]) -> Path | None:
 def inside(root: Path, name: str) -> Path:
     """Return a file by its name in an annotation, also one written on Windows."""
     path = root / name
-    if "\\" in name and not path.exists():
+    if "\\" in name and not exists(path):
         other = root / name.replace("\\", "/")
-        path = other if other.exists() else path
+        path = other if exists(other) else path
     return Path(os.path.normpath(path))

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from graft.data.reader import Reader
-from graft.data.readers import as_text, require_path, twin_notes
+from graft.data.readers import as_text, exists, require_path, twin_notes
 from graft.data.readers.table import Table, is_table
 from graft.data.samples import Catalogue, Sample
 from graft.errors import DataError, Problem
@@ -105,7 +105,7 @@ class _BoxTable(Table):
     def sample(self, line: int, name: str, path: Path, given: dict[str, str | None]) -> None:
         """Add an image, or what one more row says of it."""
         if name not in self.place:
-            if not path.exists():
+            if not exists(path):
                 self.missing.append(Problem(self.where(line), f"no file {path}", self.similar(path)))
             self.place[name] = len(self.samples)
             self.collectors[name] = Collector(image_size(path), self.tally, self.problems)
@@ -126,6 +126,8 @@ class _BoxTable(Table):
         edges = []
         for edge in EDGES:
             try:
+                if "_" in cells[edge]:
+                    raise ValueError
                 edges.append(float(cells[edge]))
             except ValueError:
                 what = f"{cells[edge]!r} is no number" if cells[edge] else "is empty"

@@ -17,6 +17,7 @@ from graft_detection.formats.geometry import Collector, Tally, true_size
 from graft_detection.formats.safexml import BadXml, Element, parse
 from graft_detection.options import VocOptions
 
+_LOOKED_AT = 20
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -220,14 +221,17 @@ class _Voc:
 def _annotations(path: Path) -> Path | None:
     """Return the folder of a data set's XML files: `Annotations`, or itself."""
     for folder in (path / "Annotations", path):
-        for file in sorted(folder.glob("*.xml"))[:1] if folder.is_dir() else ():
-            try:
-                head = file.open("rb").read(2000)
-            except OSError:
-                continue
-            if b"<annotation" in head:
-                return folder
+        if folder.is_dir() and any(map(_looks_like, sorted(folder.glob("*.xml"))[:_LOOKED_AT])):
+            return folder
     return None
+
+
+def _looks_like(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return b"<annotation" in stream.read(2000)
+    except OSError:
+        return False
 
 
 def _number(text: str) -> float | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from graft.data.reader import Reader
-from graft.data.readers import SPLIT_WORDS, as_text, is_hidden, is_image, require_path, twin_notes
+from graft.data.readers import SPLIT_WORDS, as_text, exists, is_file, is_hidden, is_image, require_path, twin_notes
 from graft.data.samples import Catalogue, Sample
 from graft.errors import DataError, Problem
 from graft_detection.formats.geometry import Collector, Tally
@@ -103,7 +103,7 @@ class _Yolo:
         for split, name, where in description.places:
             if (place := description.inside(base, name, where, self.problems, self.notes)) is None:
                 continue
-            if not place.exists():
+            if not exists(place):
                 hint = f"name the folder instead, and the images are looked for: data.train={yaml.parent}"
                 self.problems.append(Problem(where, f"{place} does not exist", hint))
             elif place.is_dir():
@@ -118,7 +118,9 @@ class _Yolo:
         for line, text in enumerate(file.read_text("utf-8", errors="replace").splitlines(), 1):
             if name := text.strip():
                 path = Path(os.path.normpath(file.parent / name))
-                if not Path(name).is_absolute() and not path.is_relative_to(self.root):
+                if "\0" in name:
+                    self.problems.append(Problem(f"{file.name} line {line}", f"{name!r} is no path"))
+                elif not Path(name).is_absolute() and not path.is_relative_to(self.root):
                     what = f"{name!r} leads out of the data's folder"
                     self.problems.append(Problem(f"{file.name} line {line}", what, "write it as an absolute path"))
                 else:
@@ -153,7 +155,7 @@ class _Yolo:
         size = image_size(image)
         collector = Collector(size, self.tally, self.problems)
         ident = as_text(name.as_posix())
-        if not label.is_file():
+        if not is_file(label):
             self.tally.add("unlabelled", ident)
         # What cannot be opened is the check of the images to refuse; its shares are kept as they are.
         height, width = size or (1, 1)
@@ -226,7 +228,7 @@ def _label_file(image: Path) -> Path:
 
 
 def _lines(file: Path) -> list[str]:
-    return file.read_text("utf-8", errors="replace").splitlines() if file.is_file() else []
+    return file.read_text("utf-8", errors="replace").splitlines() if is_file(file) else []
 
 
 def _first(line: str) -> int:

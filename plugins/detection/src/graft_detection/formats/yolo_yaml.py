@@ -74,6 +74,7 @@ def read_yaml(file: Path) -> Description:
         for event in yaml.parse(text, Loader=yaml.BaseLoader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             _refuse_tricks(file, event, depth, yaml)
+        _refuse_twins(file, yaml.compose(text, Loader=yaml.BaseLoader), yaml)
         content = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - it makes texts, lists and tables alone
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
@@ -121,6 +122,23 @@ def _names(file: Path, content: dict[str, Any], problems: list[Problem]) -> Sequ
     if count is not None and count != str(len(given)):
         problems.append(Problem(f"{file.name}: nc", f"{count} classes, but {len(given)} names"))
     return given
+
+
+def _refuse_twins(file: Path, node: Any, yaml: Any) -> None:
+    """Raise where a table has a key twice, of which YAML's loaders take the last, or one that is no text."""
+    if isinstance(node, yaml.MappingNode):
+        keys: set[str] = set()
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise DataError(f"{file.name} line {line}: a key that is no text", fix="correct this line")
+            if key.value in keys:
+                raise DataError(f"{file.name} line {line}: the key {key.value!r} is there twice", fix="take one out")
+            keys.add(key.value)
+            _refuse_twins(file, value, yaml)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_twins(file, value, yaml)
 
 
 def _refuse_tricks(file: Path, event: Any, depth: int, yaml: Any) -> None:
