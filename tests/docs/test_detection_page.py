@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from boxes import write_shapes
-from commands import Graft
 from graft.plugins import HeadSpec, ReaderSpec, load_plugins
+from graft.testing.commands import Graft
 
 PAGE = Path(__file__).parents[2] / "docs" / "guide" / "detection.md"
 SHORT = ("train.epochs=1", "train.batch=4", "backbone.size=64", "head.width=16", "evaluation.bootstrap=10")

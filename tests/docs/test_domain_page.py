@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
+from graft.testing.commands import Graft
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plugin-authors" / "domain.md").read_text(encoding="utf-8")
 

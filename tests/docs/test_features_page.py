@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from commands import Graft
+from graft.testing.commands import Graft
 from photos import write_photos
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "features.md").read_text(encoding="utf-8")

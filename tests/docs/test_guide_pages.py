@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
+from graft.testing.commands import Graft
 from graft_classification.options import RecurrentOptions
 from moves import write_moves
 from photos import write_photos

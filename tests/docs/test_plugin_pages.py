@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
 from graft.recipe import Options
+from graft.testing.commands import Graft
 
 PAGES = Path(__file__).parents[2] / "docs" / "plugin-authors"
 FIRST = (PAGES / "first-plugin.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
+from graft.testing.commands import Graft
 from photos import write_photos
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
 from graft.plugins import load_plugins
 from graft.recipe import load_recipe
+from graft.testing.commands import Graft
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "recipes.md").read_text(encoding="utf-8")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from commands import Graft
+from graft.testing.commands import Graft
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "segmentation.md").read_text(encoding="utf-8")
 LINES = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
+from graft.testing.commands import Graft
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "several-devices.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^\$ (.*)$", PAGE, re.MULTILINE)

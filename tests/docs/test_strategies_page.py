@@ -9,11 +9,11 @@ from typing import get_args
 
 import pytest
 
-from commands import Graft
 from graft.plugins import StrategySpec, load_plugins
 from graft.recipe import load_recipe
 from graft.recipe.schema import Regularise, Strategy
 from graft.strategies.options import OPTIMIZERS, SCHEDULES, UNFREEZE
+from graft.testing.commands import Graft
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "strategies.md").read_text(encoding="utf-8")
 

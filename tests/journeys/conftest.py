@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
+from graft.testing.commands import Graft
 from photos import write_photos
 
 

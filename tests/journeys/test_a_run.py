@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
+from graft.testing.commands import Graft
 from photos import COLOURS, picture, write_photos
 
 QUICK = ("train.epochs=2", "train.batch=8", "backbone.size=32", "evaluation.bootstrap=50")

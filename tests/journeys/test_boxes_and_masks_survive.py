@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
 from crews import Typed, fork_followers, until
 from graft.runs.folder import Run
+from graft.testing.commands import Graft
 
 EPOCHS = 4
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
 from distributions import BROKEN, DISTURBING, install, reader
+from graft.testing.commands import Graft
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from commands import Graft
+from graft.testing.commands import Graft
 
 DATA = os.environ.get("GRAFT_TEST_DATA")
 pytestmark = pytest.mark.skipif(not DATA, reason="needs GRAFT_TEST_DATA: real scenes and weights")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
+from graft.testing.commands import Graft
 from photos import COLOURS, picture, write_photos
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
+from graft.testing.commands import Graft
 from moves import write_moves
 
 QUICK = ("strategy=fixed", "backbone.size=32", "train.batch=8", "train.epochs=6", "augment=none")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft, Result
+from graft.testing.commands import Graft, Result
 from photos import write_photos
 
 QUICK = ("train.epochs=3", "train.batch=8", "backbone.size=32", "evaluation.bootstrap=20")

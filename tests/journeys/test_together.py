@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from commands import Graft
 from crews import Typed, descendants, fork_followers, free_port, until
 from graft.runs.folder import Run
+from graft.testing.commands import Graft
 from photos import write_photos
 
 EPOCHS = 10

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from commands import Graft, Result
 from forks import fork
 from graft.engine import _crew, _follow
 from graft.engine._place import Place
 from graft.plugins import Plugins
+from graft.testing.commands import Graft, Result
 
 
 class Forked:

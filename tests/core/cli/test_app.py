@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
 from distributions import COMMAND, HEADER, install
+from graft.testing.commands import Graft
 
 APP = """
 import typer

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from commands import Graft
 from graft.backbones.names import read_index
 from graft.preprocess import Preprocess
+from graft.testing.commands import Graft
 
 ARCH = "torchvision:shufflenet_v2_x0_5"
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from commands import Graft
 from graft.cli.data import write_sample
 from graft.data.generate import labelled
 from graft.errors import DataError, PluginError, UserError
 from graft.plugins import DomainSpec, PluginInfo, Plugins, TaskSpec, load_plugins
 from graft.plugins.loading import LoadedPlugin
+from graft.testing.commands import Graft
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
 from distributions import BROKEN, install, reader
 from graft.cli import checkup
 from graft.cli.checkup import Check
+from graft.testing.commands import Graft
 
 
 def test_doctor__names_each_culprit_and_tells_the_whole_story(graft: Graft, site: Path) -> None:

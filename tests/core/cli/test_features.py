@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from commands import Graft
 from graft.features import files
 from graft.features.reduction import fit
+from graft.testing.commands import Graft
 from photos import write_photos
 
 SHORT = ("--size", "32", "--device", "cpu")

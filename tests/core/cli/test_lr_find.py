@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from commands import Graft
+from graft.testing.commands import Graft
 from photos import write_photos
 
 QUICK = ("photos", "train.batch=8", "backbone.size=32", "--steps", "40")

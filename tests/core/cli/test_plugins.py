@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from commands import Graft
 from distributions import BROKEN, install, reader
+from graft.testing.commands import Graft
 
 
 def test_list__shows_state_and_cause(graft: Graft, site: Path, work: Path) -> None:

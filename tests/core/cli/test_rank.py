@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from commands import Graft
+from graft.testing.commands import Graft
 from photos import write_photos
 
 SMALL = ("--size", "32", "--quiet")

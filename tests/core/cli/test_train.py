@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Graft
+from graft.testing.commands import Graft
 from photos import write_photos
 
 QUICK = ("train.epochs=1", "train.batch=8", "backbone.size=32")

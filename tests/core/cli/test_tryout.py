@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from commands import Graft
+from graft.testing.commands import Graft
 from photos import COLOURS, picture, write_photos
 
 QUICK = ("backbone.size=32", "--out", "looks", "--name", "look")

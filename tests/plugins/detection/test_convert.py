@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from boxes import coco_document, write_coco
-from commands import Graft
+from graft.testing.commands import Graft
 
 
 def test_convert__writes_and_says_what_is_lost(tmp_path: Path) -> None:

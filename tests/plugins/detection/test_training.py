@@ -15,10 +15,10 @@ import torch
 from safetensors.torch import load_file
 
 from boxes import write_shapes
-from commands import Graft, Result
 from graft.backbones.load import build_backbone
 from graft.plugins import core_plugins
 from graft.recipe.schema import Backbone
+from graft.testing.commands import Graft, Result
 from graft_detection.formats.coco import CocoReader
 from graft_detection.formats.yolo import YoloReader
 from graft_detection.options import CocoOptions, YoloOptions

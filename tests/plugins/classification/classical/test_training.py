@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clouds import KINDS
-from commands import Graft
+from graft.testing.commands import Graft
 from photos import write_photos
 
 ALL = [*KINDS, "ensemble"]

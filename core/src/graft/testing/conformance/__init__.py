@@ -1,0 +1,1 @@
+"""Conformance classes, one module for each kind of contribution."""
