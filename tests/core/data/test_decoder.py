@@ -47,6 +47,11 @@ def test_standard__masks_are_read_as_they_are(tmp_path: Path) -> None:
     assert STANDARD.values(mask, like=image, colours=True)[0, 1].tolist() == [255, 0, 0]
     Image.fromarray(np.array([[1000, 2]], np.uint16)).save(mask)
     assert STANDARD.values(mask, like=image).tolist() == [[1000, 2]]
+    Image.fromarray(np.array([[3.0, 7.0]], np.float32)).save(tmp_path / "m.tif")
+    assert STANDARD.values(tmp_path / "m.tif", like=image).tolist() == [[3, 7]]
+    Image.fromarray(np.array([[0.5, np.nan]], np.float32)).save(tmp_path / "m.tif")
+    with pytest.raises(BadImage, match="fractions"):
+        STANDARD.values(tmp_path / "m.tif", like=image)
     Image.fromarray(np.array([[[1, 2, 3]]], np.uint8)).save(mask)
     with pytest.raises(BadImage, match="coloured"):
         STANDARD.values(mask, like=image)

@@ -155,6 +155,8 @@ def mask_values(path: Path, *, colours: bool = False) -> NDArray[Any]:
                 return np.asarray(image.convert("RGB"))
             if image.mode in ("1", "L", "P") or image.mode.startswith("I"):
                 return np.asarray(image).astype(np.int64 if image.mode.startswith("I") else np.uint8)
+            if image.mode == "F":
+                return _whole(np.asarray(image))
             channels = np.asarray(image.convert("RGB"))
         except _REFUSALS as error:
             raise _refusal(error) from error
@@ -162,6 +164,13 @@ def mask_values(path: Path, *, colours: bool = False) -> NDArray[Any]:
         raise BadImage("coloured", "it is in colour, where numbers are wanted")
     grey: NDArray[Any] = channels[..., 0]
     return grey
+
+
+def _whole(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return numbers that are whole, as such."""
+    if not (values == np.round(values)).all():  # NaN is not equal to itself
+        raise BadImage("format", "it has fractions, where whole numbers are wanted")
+    return values.astype(np.int64)
 
 
 def read_file(path: Path) -> bytes:

@@ -76,6 +76,8 @@ def filled(segmentation: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
     for polygon in segmentation:
         if not isinstance(polygon, Sequence) or len(polygon) < 6 or len(polygon) % 2:
             raise ValueError("a polygon has three points at least, as x and y")
+        if not all(isinstance(number, int | float) for number in polygon):
+            raise ValueError("a polygon has something that is no number")
         numbers = np.asarray(polygon, np.float64)
         if not np.isfinite(numbers).all():
             raise ValueError("a polygon has a number that is not finite")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from graft.data.samples import Catalogue, Sample
 from graft.errors import DataError, Problem
 from graft_segmentation.masks import MOST_CLASSES
 from graft_segmentation.options import CocoOptions
+from graft_segmentation.readers.coco_document import read_document
 from graft_segmentation.shapes import Shapes, filled
 
 _HEAD = 4096
@@ -90,30 +90,20 @@ def _read(
     """Return class names, samples and what is wrong with a file.
 
     Raises:
-        DataError: When it is no such file at all.
+        DataError: When it is no JSON at all.
     """
-    try:
-        document: Any = json.loads(file.read_text("utf-8"))
-        images, annotations, categories = (list(document[key]) for key in ("images", "annotations", "categories"))
-        names = {int(entry["id"]): str(entry["name"]) for entry in sorted(categories, key=lambda entry: entry["id"])}
-        sizes = {entry["id"]: (int(entry["height"]), int(entry["width"])) for entry in images}
-        paths = {entry["id"]: str(entry["file_name"]) for entry in images}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{file} is not in COCO's format ({type(error).__name__}: {error})",
-            fix="it needs images (id, file_name, height, width), annotations and categories (id, name)",
-        ) from error
-    root = _root(file, options, list(paths.values()))
-    problems: list[Problem] = []
+    document = read_document(file)
+    problems, images, names = document.problems, document.images, document.names
+    root = _root(file, options, [name for name, _ in images.values()])
     shapes: dict[Any, list[tuple[str, Any]]] = defaultdict(list)
-    for number, entry in enumerate(annotations):
+    for number, entry in enumerate(document.annotations):
         where = f"{file.name}: annotations[{number}]"
         try:
             image, name = entry["image_id"], names[entry["category_id"]]
-            if image not in sizes:
+            if image not in images:
                 problems.append(Problem(where, f"its image_id {image} is no image's"))
                 continue
-            filled(entry["segmentation"], sizes[image])
+            filled(entry["segmentation"], images[image][1])
             shapes[image].append((name, entry["segmentation"]))
         except KeyError as error:
             problems.append(
@@ -121,15 +111,15 @@ def _read(
             )
         except (ValueError, TypeError) as error:
             problems.append(Problem(where, str(error)))
-    background = options.background or None
     samples = []
-    for image, name in paths.items():
+    for image, (name, size) in images.items():
         path = (root / name).resolve()
         if not path.is_relative_to(root.resolve()):
             problems.append(Problem(f"{file.name}: image {image}", f"{name} leads out of {root}"))
             continue
-        where = f"{file.name}: {name}"
-        target = Shapes(tuple(shapes[image]), sizes[image], background, where, root / name, decoder)
+        target = Shapes(
+            tuple(shapes[image]), size, options.background or None, f"{file.name}: {name}", root / name, decoder
+        )
         samples.append(Sample(id=name, path=root / name, target=target, split=split, where=file.name))
     return tuple(names.values()), samples, problems
 
