@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graft.plugins import DomainSpec, hookimpl
+from graft.plugins import DomainSpec, ReaderSpec, hookimpl
 
 HOOK_API = 1
 
@@ -18,4 +18,27 @@ def graft_domains() -> Iterable[DomainSpec]:
             summary="Images from the road: street scenes, drives.",
             target="graft_driving.domain:Driving",
         )
+    ]
+
+
+@hookimpl
+def graft_readers() -> Iterable[ReaderSpec]:
+    """Offer the layouts of driving data sets."""
+    readers = {
+        "cityscapes": ("masks", "cityscapes:CityscapesReader", "CityscapesOptions", "Cityscapes: leftImg8bit, gtFine."),
+        "camvid": ("masks", "camvid:CamVidReader", "CamVidOptions", "CamVid: masks in colours, or in numbers."),
+        "bdd100k": ("boxes", "bdd100k:BddBoxReader", "BoxOptions", "BDD100K's boxes: labels/det_20, or 2018's."),
+        "bdd100k-masks": ("masks", "bdd100k:BddMaskReader", "SceneOptions", "BDD100K's masks: labels/sem_seg."),
+        "kitti": ("boxes", "kitti:KittiBoxReader", "KittiBoxOptions", "KITTI's boxes: image_2, label_2."),
+        "kitti-masks": ("masks", "kitti:KittiMaskReader", "SceneOptions", "KITTI's masks: image_2, semantic."),
+    }
+    return [
+        ReaderSpec(
+            name=name,
+            summary=summary,
+            target=f"graft_driving.readers.{target}",
+            options=f"graft_driving.options:{options}",
+            gives=gives,
+        )
+        for name, (gives, target, options, summary) in readers.items()
     ]
