@@ -18,11 +18,10 @@ def _way(side: int = 32, overlap: float = 0.5) -> Preprocess:
     return Preprocess(size=(side, side), resize="windows", overlap=overlap)
 
 
-def _through(network: Maps, image: np.ndarray, preprocess: Preprocess, order: list[int] | None = None) -> torch.Tensor:
+def _through(network: Maps, image: np.ndarray, preprocess: Preprocess) -> torch.Tensor:
     seen, places = tiles(image, preprocess)
-    order = order or list(range(len(places)))
-    stacked = torch.from_numpy(np.stack([seen[index] for index in order])).permute(0, 3, 1, 2)
-    grid = Grid(tuple(places[i] for i in order), preprocess.size, image.shape[:2], preprocess.overlap)
+    stacked = torch.from_numpy(np.stack(seen)).permute(0, 3, 1, 2)
+    grid = Grid(places, preprocess.size, image.shape[:2], preprocess.overlap)
     with torch.no_grad():
         return grid.stitched(network(some) for some in torch.split(stacked, 3))
 
@@ -49,12 +48,29 @@ def test_stitched__a_network_that_looks_further_differs_next_to_borders_alone() 
     assert not torch.allclose(got, whole, atol=1e-3)
 
 
-def test_stitched__the_order_of_windows_makes_no_difference() -> None:
-    image = np.random.default_rng(1).integers(0, 256, (90, 90, 3), dtype=np.uint8)
-    network = Maps(9)
-    there = len(corners((90, 90), _way()))
-    order = np.random.default_rng(2).permutation(there).tolist()
-    assert torch.allclose(_through(network, image, _way()), _through(network, image, _way(), order), atol=1e-6)
+@pytest.mark.parametrize("size", [(150, 70), (33, 40), (20, 50), (64, 64)])
+@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5])
+def test_bands__are_the_whole_from_the_top_as_soon_as_they_can_be(size: tuple[int, int], overlap: float) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+    network, way, seen = Maps(3), _way(overlap=overlap), []
+    windows, places = tiles(image, way)
+    grid = Grid(places, way.size, size, overlap)
+
+    def given():
+        for window, place in zip(windows, places, strict=True):
+            seen.append(place)
+            with torch.no_grad():
+                yield network(torch.from_numpy(window.copy()).permute(2, 0, 1)[None])
+
+    bands = []
+    for top, band in grid.bands(given()):
+        assert top == sum(other.shape[2] for other in bands)
+        assert seen[-1][0] <= top + way.size[0], "no further window was asked for"
+        bands.append(band[""])
+    assert torch.equal(torch.cat(bands, dim=2), grid.stitched(given()))
+    assert len(bands) == len({top for top, _ in places})
+    with pytest.raises(ValueError, match="row by row"):
+        list(Grid(((8, 0), (0, 0)), (8, 8), (16, 8), 0.0).bands([torch.ones(2, 1, 8, 8)]))
 
 
 def test_stitched__smaller_images_are_continued_and_cut_back() -> None:

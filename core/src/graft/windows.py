@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,7 +19,7 @@ class Grid:
     """Where windows lie in an image.
 
     Args:
-        corners: Top and left of each window in pixels.
+        corners: Top and left of each window in pixels, row by row.
         window: (h, w) of a window.
         size: (H, W) of the image.
         overlap: Share of a window that it has in common with the next one, at least.
@@ -43,33 +43,63 @@ class Grid:
         Raises:
             ValueError: When what is given is no map of its window.
         """
+        bands: list[dict[str, Tensor]] = [band for _, band in self.bands(given)]
+        whole = {name: torch.cat([band[name] for band in bands], dim=2) for name in bands[0]}
+        return whole[""] if list(whole) == [""] else whole
+
+    def bands(self, given: Iterable[Tensor | Mapping[str, Tensor]]) -> Iterator[tuple[int, dict[str, Tensor]]]:
+        """Yield what `stitched` returns in bands of rows, from the top, each as soon as no window reaches into it.
+
+        In memory are the rows of one row of windows, however large the image is.
+
+        Args:
+            given: As for `stitched`; maps without a name have the name "".
+
+        Yields:
+            The band's first row, and its maps `(1, K, h, W)` by name.
+
+        Raises:
+            ValueError: When what is given is no map of its window, or the corners are not row by row.
+        """
+        columns = max(self.size[1], self.window[1])
         sums: dict[str, Tensor] = {}
-        single = True
-        places = iter(self.corners)
-        rows, columns = (max(have, part) for have, part in zip(self.size, self.window, strict=True))
         total = torch.zeros(0)
+        top = 0
+
+        def finished(rows: int) -> dict[str, Tensor]:
+            rows = min(rows, self.size[0] - top)
+            parts = {name: value[:, :rows] / total[:rows] for name, value in sums.items()}
+            return {name: part[None, :, :, : self.size[1]] for name, part in parts.items()}
+
+        for corner, maps in self._placed(given):
+            if not sums:
+                sums = {name: one.new_zeros((len(one), self.window[0], columns)) for name, one in maps.items()}
+                total = next(iter(sums.values())).new_zeros((self.window[0], columns))
+            if (down := corner[0] - top) > 0:
+                yield top, finished(down)
+                sums = {name: _moved_up(value, down) for name, value in sums.items()}
+                total, top = _moved_up(total, down), corner[0]
+            elif down < 0:
+                raise ValueError("windows are put together row by row")
+            part = slice(corner[1], corner[1] + self.window[1])
+            weight = self._weight(corner, max(self.size[0], self.window[0]), columns).to(total)
+            total[:, part] += weight
+            for name, one in maps.items():
+                sums[name][:, :, part] += one * weight
+        if sums:
+            yield top, finished(self.window[0])
+
+    def _placed(self, given: Iterable[Tensor | Mapping[str, Tensor]]) -> Iterator[tuple[Corner, dict[str, Tensor]]]:
+        """Yield each window's corner and its maps `(K, h, w)` by name."""
+        places = iter(self.corners)
         for some in given:
-            single = isinstance(some, Tensor)
             named = {"": some} if isinstance(some, Tensor) else dict(some)
-            count = len(next(iter(named.values())))
-            here = [next(places) for _ in range(count)]
             for name, maps in named.items():
                 if maps.ndim != 4 or tuple(maps.shape[-2:]) != self.window:
                     what = f"a head gives {tuple(maps.shape)}{f' for {name!r}' if name else ''}"
                     raise ValueError(f"{what}; windows of {self.window} can be put together from maps of their size")
-                if name not in sums:
-                    sums[name] = maps.new_zeros((maps.shape[1], rows, columns))
-            if not total.numel():
-                total = next(iter(sums.values())).new_zeros((rows, columns))
-            for index, (top, left) in enumerate(here):
-                part = slice(top, top + self.window[0]), slice(left, left + self.window[1])
-                weight = self._weight((top, left), rows, columns).to(total)
-                total[part] += weight
-                for name, maps in named.items():
-                    sums[name][:, *part] += maps[index] * weight
-        height, width = self.size
-        whole = {name: (value / total)[None, :, :height, :width] for name, value in sums.items()}
-        return whole[""] if single else whole
+            for index in range(len(next(iter(named.values())))):
+                yield next(places), {name: maps[index] for name, maps in named.items()}
 
     def _weight(self, corner: Corner, rows: int, columns: int) -> Tensor:
         """Return how much each pixel of a window counts, `(h, w)`."""
@@ -88,6 +118,11 @@ class Grid:
             rise = ((torch.arange(length) + 0.5 - margin) / (overlap - 2 * margin)).clamp(0, 1)
             weight = weight * (rise if before else 1) * (rise.flip(0) if after else 1)
         return weight
+
+
+def _moved_up(value: Tensor, rows: int) -> Tensor:
+    """Return `(…, h, W)` with so many rows fewer at the top, and as many zeros below."""
+    return torch.cat([value[..., rows:, :], torch.zeros_like(value[..., :rows, :])], dim=-2)
 
 
 @dataclass(frozen=True)

@@ -162,3 +162,25 @@ def test_variants_train(run: Callable[..., Run], overrides: tuple[str, ...]) -> 
     finished = run("train.epochs=1", *overrides)
     assert np.isfinite(finished.history[-1]["train.loss"])
     assert "could not be made" not in (finished.path / "report.html").read_text("utf-8")
+
+
+def test_predict_rows__an_image_that_is_never_in_memory_is_predicted_as_one_that_is(run: Run, plugins: Plugins) -> None:
+    predictor = Predictor.from_path(run.path, plugins=plugins, device="cpu")
+    image = np.random.default_rng(0).integers(0, 256, (150, 90, 3), dtype=np.uint8)
+    asked = []
+
+    def read(region: tuple[int, int, int, int]) -> np.ndarray:
+        top, left, height, width = region
+        asked.append(region)
+        assert top + height <= 150
+        assert left + width <= 90
+        return image[top : top + height, left : left + width]
+
+    (whole,) = predictor.predict_images([image])
+    bands = list(predictor.predict_rows((150, 90), read))
+    np.testing.assert_array_equal(np.concatenate([band.mask for _, band in bands]), whole.mask)
+    assert [top for top, _ in bands] == sorted({region[0] for region in asked})
+    small = image[:20, :25]
+    (alone,) = predictor.predict_images([small])
+    (band,) = predictor.predict_rows((20, 25), lambda region: small)
+    np.testing.assert_array_equal(band[1].mask, alone.mask)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from graft.data.batch import stack_images
 from graft.data.decode import MAX_PIXELS, BadImage
@@ -21,7 +22,7 @@ from graft.data.geometry import prepare_sized
 from graft.data.readers import as_text
 from graft.data.readers.table import TABLES, listed_paths
 from graft.data.spatial import Placement, restored
-from graft.data.windows import tiles
+from graft.data.windows import Region, corners, cut_region, tiles
 from graft.errors import UserError
 from graft.runs.bundle import Bundle, load_bundle
 from graft.runs.devices import pick_device
@@ -189,6 +190,46 @@ class Predictor:
         """
         return self._predicted([[image] for image in images])
 
+    def predict_rows(
+        self, size: tuple[int, int], read: Callable[[Region], NDArray[Any]], *, batch: int = 16
+    ) -> Iterator[tuple[int, Prediction]]:
+        """Yield what is predicted for an image that is never in memory as a whole, in bands of rows from the top.
+
+        For models that see images through windows. Put together, the bands are what `predict` gives for the image.
+
+        Args:
+            size: (H, W) of the image.
+            read: Gives the pixels of a region that lies in the image, `(h, w, C)` as a decoder does.
+            batch: Windows at a time.
+
+        Yields:
+            A band's first row, and the prediction for it.
+
+        Raises:
+            UserError: When the model sees images as a whole.
+        """
+        preprocess = self.bundle.preprocess
+        if preprocess.resize != "windows":
+            raise UserError(f"{self.bundle.path}: a model for '{self.bundle.task_name}' sees images as a whole")
+        grid = Grid(corners(size, preprocess), preprocess.size, size, preprocess.overlap)
+        with torch.inference_mode():
+            for top, band in grid.bands(self._of_windows(grid, read, batch)):
+                outputs = band[""] if list(band) == [""] else band
+                height = next(iter(band.values())).shape[2]
+                yield top, self._model.head.decode(outputs, [(height, size[1])])[0]
+
+    def _of_windows(
+        self, grid: Grid, read: Callable[[Region], NDArray[Any]], batch: int
+    ) -> Iterator[Tensor | Mapping[str, Tensor]]:
+        """Yield what the model gives for some windows at a time."""
+        (height, width), (h, w) = grid.size, grid.window
+        for first in range(0, len(grid.corners), batch):
+            seen = []
+            for top, left in grid.corners[first : first + batch]:
+                part = read((top, left, min(h, height - top), min(w, width - left)))
+                seen.append(cut_region(part, (0, 0, h, w)))
+            yield self._model(stack_images(seen).to(self.device))
+
     def scores(self, images: Sequence[NDArray[Any]]) -> list[dict[str, NDArray[np.float32]]]:
         """Return what predictions are made from, by name, for each image: what an exported model gives.
 
@@ -215,8 +256,8 @@ class Predictor:
 
     def _in_windows(self, image: NDArray[Any]) -> Prediction:
         preprocess, size = self.bundle.preprocess, (image.shape[0], image.shape[1])
-        seen, corners = tiles(image, preprocess)
-        grid = Grid(corners, preprocess.size, size, preprocess.overlap)
+        seen, places = tiles(image, preprocess)
+        grid = Grid(places, preprocess.size, size, preprocess.overlap)
         with torch.inference_mode():
             outputs = self._model(Windows(stack_images(seen).to(self.device), grid))
             return self._model.head.decode(outputs, [size])[0]
