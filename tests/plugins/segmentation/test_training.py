@@ -164,8 +164,10 @@ def test_variants_train(run: Callable[..., Run], overrides: tuple[str, ...]) -> 
     assert "could not be made" not in (finished.path / "report.html").read_text("utf-8")
 
 
-def test_predict_rows__an_image_that_is_never_in_memory_is_predicted_as_one_that_is(run: Run, plugins: Plugins) -> None:
-    predictor = Predictor.from_path(run.path, plugins=plugins, device="cpu")
+def test_predict_rows__an_image_that_is_never_in_memory_is_predicted_as_one_that_is(
+    run: Callable[..., Run], plugins: Plugins
+) -> None:
+    predictor = Predictor.from_path(run("train.epochs=1").path, plugins=plugins, device="cpu")
     image = np.random.default_rng(0).integers(0, 256, (150, 90, 3), dtype=np.uint8)
     asked = []
 
