@@ -20,10 +20,12 @@ SIZE = 160
 CLASSES = {"WBC": "white cells", "RBC": "red cells", "Platelets": "platelets"}
 CASES = [
     *(Case(data="bccd", head=head, weights=start) for head in ("ssd", "faster-rcnn") for start in ("ImageNet", "none")),
+    Case(data="bccd", head="ssd-fine", weights="ImageNet"),
     Case(data="bccd", head="yolo", weights="none"),
 ]
 HEADS: dict[str, dict[str, Any]] = {
     "ssd": {"kind": "ssd"},
+    "ssd-fine": {"kind": "ssd", "finest": 4},
     # Fewer proposals and channels than by default, with which a CPU takes minutes for an epoch.
     "faster-rcnn": {"kind": "faster-rcnn", "width": 128, "hidden": 256, "proposals": 100, "sampled": 64},
     "yolo": {"kind": "yolo"},

@@ -175,7 +175,7 @@ def draw_curves(page: str, panels: Mapping[str, Mapping[str, Mapping[int, Mappin
         place.set_ylabel(f"{metric} on validation")
         place.set_ylim(bottom=0)
         place.xaxis.set_major_locator(MaxNLocator(integer=True))
-        place.legend(frameon=False, fontsize=8)
+        place.legend(loc="lower right", frameon=False, fontsize=8)
         place.spines[["top", "right"]].set_visible(False)
     for place in axes[len(panels) :]:
         place.set_axis_off()

@@ -19,7 +19,7 @@ from real_data import WEIGHTS, Case, draw_curves, gathered, interval, options, o
 SEEDS = (0, 1, 2)
 CAMVID = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist")
 TITLES = {"camvid": "street scenes", "membranes": "membranes", "roads": "roads"}
-EPOCHS = {"camvid": 6, "membranes": 5, "roads": 6}
+EPOCHS = {"camvid": 6, "membranes": 5, "roads": 24}
 CASES = [
     Case(data=data, head=head, weights=weights)
     for data, head in (
