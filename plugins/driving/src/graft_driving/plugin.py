@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graft.plugins import DomainSpec, ReaderSpec, hookimpl
+from graft.plugins import AugmentationSpec, DomainSpec, ReaderSpec, hookimpl
 
 HOOK_API = 1
 
@@ -41,4 +41,23 @@ def graft_readers() -> Iterable[ReaderSpec]:
             gives=gives,
         )
         for name, (gives, target, options, summary) in readers.items()
+    ]
+
+
+@hookimpl
+def graft_augmentations() -> Iterable[AugmentationSpec]:
+    """Offer what varies images from the road."""
+    presets = {
+        "road": ("Street scenes: crops, mirror images; rain, fog, glare, night, motion blur and noise.", ()),
+        "signs": ("Traffic signs: as road, and never mirrored.", ("classification",)),
+    }
+    return [
+        AugmentationSpec(
+            name=name,
+            summary=summary,
+            target=f"graft_driving.augment:{name}",
+            options="graft_driving.options:RoadOptions",
+            tasks=tasks,
+        )
+        for name, (summary, tasks) in presets.items()
     ]
