@@ -10,13 +10,14 @@ Importing it is cheap: torch comes with the first call that needs it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.console import Console
 
 if TYPE_CHECKING:
+    from graft.data.decoder import Decoder
     from graft.evaluation import Value
     from graft.recipe import Recipe
     from graft.runs.folder import Run
@@ -82,11 +83,27 @@ def load(path: str | Path, *, device: str = "auto") -> Predictor:
     return Predictor.from_path(Path(path), plugins=load_plugins(), device=device)
 
 
-def evaluate(run: str | Path, *, split: str = "test", console: Console | None = None) -> Mapping[str, Value]:
-    """Measure a run's model on a split of its own data: `graft TASK evaluate`."""
+def evaluate(
+    run: str | Path,
+    *,
+    split: str = "test",
+    console: Console | None = None,
+    decoder: Callable[[Decoder], Decoder] | None = None,
+    intervals: bool = True,
+) -> Mapping[str, Value]:
+    """Measure a run's model on a split of its own data: `graft TASK evaluate`.
+
+    Args:
+        run: A run folder.
+        split: `train`, `val` or `test`.
+        console: Says what happens; by default warnings alone.
+        decoder: Given the run's decoder, returns what the model's images come from in its place: to measure what rain
+            or noise cost. Targets are as they were.
+        intervals: Whether to resample for 95 % intervals, which the test split alone has.
+    """
     from graft.runs.folder import Run
 
-    return Run.open(run).evaluate(split=split, console=console)
+    return Run.open(run).evaluate(split=split, console=console, decoder=decoder, intervals=intervals)
 
 
 def predict(path: str | Path, paths: Iterable[str | Path], *, batch: int = 32) -> Iterator[PredictedFile]:

@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from graft.console import Console
+from graft.data.decode import MAX_PIXELS
+from graft.data.decoder import Decoder, StandardDecoder
 from graft.errors import DataError, RunError
 from graft.runs.measure import measure_data, measure_run
 from tones import finished_run, write_images
@@ -23,6 +28,31 @@ def test_measure_run__the_numbers_that_training_wrote(tmp_path: Path) -> None:
             for bound in ("value", "low", "high"):
                 assert getattr(value, bound) == pytest.approx(expected[name][bound], abs=1e-9), (name, bound)
     assert expected["share"]["low"] is None, "no interval on the split that chose the epoch"
+
+
+class Darkened(StandardDecoder):
+    """Every image as if the light were off."""
+
+    def decode(self, path: Path, *, channels: int, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+        return np.zeros_like(super().decode(path, channels=channels, max_pixels=max_pixels))
+
+
+def test_measure_run__other_pixels_and_the_same_targets(tmp_path: Path) -> None:
+    run, material, _ = finished_run(tmp_path, CLASSES, shares=(4, 3, 5))
+    given = []
+
+    def dark(decoder: Decoder) -> Decoder:
+        given.append(decoder)
+        return Darkened()
+
+    values = run.evaluate(decoder=dark, intervals=False)
+    assert isinstance(given[0], StandardDecoder)
+    assert all(value.low is None for value in values.values())
+    # One answer for all images, so one class is always right and the others never are.
+    labels = [sample.target[0] for sample in material.outcomes["test"].samples]
+    shares = [labels.count(name) / len(labels) for name in CLASSES]
+    assert any(values["share"].value == pytest.approx(share) for share in shares)
+    assert run.evaluate()["share"].low is not None
 
 
 def test_measure_run__no_such_split(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import shutil
 import socket
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from graft.errors import RunError, TrainingError, did_you_mean
 
 if TYPE_CHECKING:
     from graft.console import Console
+    from graft.data.decoder import Decoder
     from graft.evaluation import Value
     from graft.plugins import Plugins
     from graft.recipe import ResolvedRecipe
@@ -181,12 +182,34 @@ class Run:
         """Where its bundle is, or will be."""
         return self.path / "bundle"
 
-    def evaluate(self, *, split: str = "test", console: Console | None = None) -> Mapping[str, Value]:
-        """Measure its model on a split of its data again; the same values as in `results`."""
+    def evaluate(
+        self,
+        *,
+        split: str = "test",
+        console: Console | None = None,
+        decoder: Callable[[Decoder], Decoder] | None = None,
+        intervals: bool = True,
+    ) -> Mapping[str, Value]:
+        """Measure its model on a split of its data again; the same values as in `results`.
+
+        Args:
+            split: `train`, `val` or `test`.
+            console: Says what happens; by default warnings alone.
+            decoder: Given the run's decoder, returns what the model's images come from in its place: to measure what
+                rain or noise cost. Targets are as they were.
+            intervals: Whether to resample for 95 % intervals, which the test split alone has.
+        """
         from graft.console import Console
         from graft.runs.measure import measure_run
 
-        return measure_run(self, split=split, plugins=self.plugins, console=console or Console(quiet=True))
+        return measure_run(
+            self,
+            split=split,
+            plugins=self.plugins,
+            console=console or Console(quiet=True),
+            decoder=decoder,
+            intervals=intervals,
+        )
 
     def predict(self, paths: Iterable[Path | str], *, batch: int = 32) -> Iterator[PredictedFile]:
         """Yield a prediction for each image in `paths`, files or folders, as soon as it is there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,7 +86,14 @@ def groups_of(samples: Sequence[Sample]) -> list[str] | None:
 
 
 def measure_run(
-    run: Run, *, split: str = "test", plugins: Plugins, console: Console, device: str | None = None
+    run: Run,
+    *,
+    split: str = "test",
+    plugins: Plugins,
+    console: Console,
+    device: str | None = None,
+    decoder: Callable[[Decoder], Decoder] | None = None,
+    intervals: bool = True,
 ) -> dict[str, Value]:
     """Return the values of a run's model on a split of the run's own data, as training measured them.
 
@@ -96,6 +103,8 @@ def measure_run(
         plugins: What resolves the names in its recipe.
         console: Says what happens.
         device: By default the one that the recipe names.
+        decoder: Given the run's decoder, returns what the model's images come from in its place.
+        intervals: Whether to resample for 95 % intervals, which the test split alone has.
 
     Raises:
         RunError: When the run has no bundle, or no such split.
@@ -112,6 +121,8 @@ def measure_run(
     if changed := _changed(run, samples, bundle.decoder):
         noun = "sequences" if catalogue.sequences else "images"
         console.warn(f"{len(changed)} {noun} have changed since the run was made: {changed[0]} …")
+    if decoder is not None:
+        bundle = replace(bundle, decoder=decoder(bundle.decoder))
     outcome = predict_samples(
         bundle,
         samples,
@@ -122,7 +133,8 @@ def measure_run(
         console=console,
     )
     # The epoch was chosen on the validation split: its values are too good for an interval.
-    return measure_outcome(outcome, resolved=resolved, task=bundle.task, plugins=plugins, intervals=split == "test")
+    intervals = intervals and split == "test"
+    return measure_outcome(outcome, resolved=resolved, task=bundle.task, plugins=plugins, intervals=intervals)
 
 
 def measure_data(
