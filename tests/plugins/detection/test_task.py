@@ -50,6 +50,18 @@ def test_encode__numbers_and_an_unknown_class() -> None:
         task().encode(Sample(id="a", path=Path("a.png"), target=Objects.of([[0, 0, 1, 1]], ["cow"], size=(9, 9))))
 
 
+def test_strata__a_crowd_does_not_say_what_an_image_shows(tmp_path: Path) -> None:
+    boxes = [[0, 0, 4, 4], [0, 0, 8, 8]]
+    targets = [
+        Objects.of(boxes, ["cat", "dog"], crowd=[False, True]),
+        Objects.of(boxes, ["cat", "cat"]),
+        Objects.of(boxes[:1], ["dog"], crowd=[True]),
+    ]
+    samples = tuple(Sample(id=str(n), path=tmp_path, target=own) for n, own in enumerate(targets))
+    catalogue = Catalogue(samples=samples, classes=("cat", "dog"), reader="coco", root=tmp_path)
+    assert task().strata(catalogue) == ["cat", "cat", ""]
+
+
 def test_collate__leaves_crowds_out() -> None:
     target = truth([[0, 0, 10, 10], [20, 20, 30, 30]], [0, 1], crowd=[True, False])
     (one,) = task().collate([target])

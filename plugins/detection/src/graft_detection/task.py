@@ -80,11 +80,16 @@ class DetectionTask(Task):
         ]
 
     def strata(self, catalogue: Catalogue) -> Sequence[str]:
-        """Return the rarest class in each image, which is the one that a split can lose; nothing without objects."""
-        counts = Counter(name for sample in catalogue.samples for name in sample.target.labels)
-        return [
-            min(sample.target.labels, key=lambda name: (counts[name], name), default="") for sample in catalogue.samples
+        """Return the rarest class in each image, which is the one that a split can lose; nothing without objects.
+
+        A crowd is no target, and so does not say what an image shows.
+        """
+        shown = [
+            [name for name, crowd in zip(sample.target.labels, sample.target.crowd, strict=True) if not crowd]
+            for sample in catalogue.samples
         ]
+        counts = Counter(name for names in shown for name in names)
+        return [min(names, key=lambda name: (counts[name], name), default="") for names in shown]
 
     def as_row(self, prediction: Detections) -> dict[str, Any]:
         """Return how many objects are surely there, which, and, as a list, every detection with its score and box."""
