@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from graft.runs.predict import Predictor
+    from graft.runs.predict import Predictor as Predictor  # for the annotations of those who write one
 
 
 class Output(ABC):

@@ -1,0 +1,158 @@
+"""Labels of another grid, or of shapes, on an image's pixels. Torch-free."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.errors import CRSError
+from rasterio.features import rasterize
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform_geom
+from rasterio.windows import transform as transform_in
+
+from graft.data import BadImage
+from graft_satellite.geotiff import opened, window_of
+from graft_satellite.tiles import Region
+
+VECTORS = (".geojson", ".gpkg")
+_WGS84 = CRS.from_epsg(4326)
+
+
+def from_raster(path: Path, scene: Path, region: Region) -> NDArray[Any]:
+    """Return a label raster's values on a region of a scene `(h, w)`; another grid is brought onto it, to the nearest.
+
+    Raises:
+        BadImage: When it has several bands, does not cover the region, or says no place and is of another size.
+    """
+    with opened(scene) as image, opened(path) as labels:
+        if labels.count != 1:
+            raise BadImage("bands", f"labels have one band, and it has {labels.count}")
+        if _same_grid(labels, image):
+            return _whole(labels.read(1, window=window_of(region)))
+        if labels.crs is None or image.crs is None:
+            if (labels.height, labels.width) == (image.height, image.width):
+                return _whole(labels.read(1, window=window_of(region)))
+            raise BadImage("grid", "it is of another size than the image, and one of them does not say where it lies")
+        window = window_of(region)
+        with WarpedVRT(
+            labels,
+            crs=image.crs,
+            transform=transform_in(window, image.transform),
+            height=region[2],
+            width=region[3],
+            resampling=Resampling.nearest,
+            add_alpha=labels.nodata is None,
+        ) as warped:
+            values = warped.read(1)
+            seen = warped.dataset_mask()
+    if not seen.any():
+        raise BadImage("grid", "it lies elsewhere than the image")
+    if not seen.all():
+        raise BadImage("grid", f"it covers {(seen > 0).mean():.0%} of the image")
+    return _whole(values)
+
+
+def from_vector(path: Path, scene: Path, region: Region, attribute: str | None) -> NDArray[np.int64]:
+    """Return shapes on a region of a scene `(h, w)`: their attribute, a whole number, or 1; elsewhere 0.
+
+    Raises:
+        BadImage: When it cannot be read, or has no such attribute.
+    """
+    with opened(scene) as image:
+        if image.crs is None:
+            raise BadImage("grid", "the image does not say where it lies")
+        crs, transform = image.crs, transform_in(window_of(region), image.transform)
+    burnt = []
+    for geometry, properties in shapes_in(path, crs):
+        if attribute is not None and attribute not in properties:
+            raise BadImage("attribute", f"a shape has no attribute '{attribute}'; it has {', '.join(properties)}")
+        value = 1 if attribute is None else properties[attribute]
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise BadImage("attribute", f"{attribute} is {value!r}, and a class is a whole number here")
+        burnt.append((geometry, value))
+    if not burnt:
+        return np.zeros(region[2:], np.int64)
+    filled: NDArray[Any] = rasterize(burnt, out_shape=region[2:], transform=transform, dtype="int32")
+    return filled.astype(np.int64)
+
+
+def shapes_in(path: Path, crs: CRS) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield geometry in `crs` and attributes of each shape in a GeoJSON or GeoPackage file.
+
+    Raises:
+        BadImage: When it cannot be read.
+    """
+    own, features = _geojson(path) if path.suffix.lower() == ".geojson" else _geopackage(path)
+    for feature in features:
+        geometry = feature.get("geometry")
+        if not geometry:
+            continue
+        try:
+            placed = geometry if own == crs else transform_geom(own, crs, geometry)
+            yield placed, dict(feature.get("properties") or {})
+        except (rasterio.errors.RasterioError, ValueError, KeyError, TypeError) as error:
+            raise BadImage("corrupt", f"a shape cannot be read: {error}") from error
+
+
+def _geojson(path: Path) -> tuple[CRS, list[dict[str, Any]]]:
+    try:
+        document = json.loads(path.read_text("utf-8-sig"))
+        features = document["features"]
+        # Older files name another system; the standard knows one.
+        named = document.get("crs", {}).get("properties", {}).get("name")
+        crs = _WGS84 if named is None else CRS.from_user_input(named)
+        if not all(isinstance(feature, dict) for feature in features):
+            raise TypeError("a feature is no object")
+    except FileNotFoundError as error:
+        raise BadImage("missing", "no such file") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, CRSError) as error:
+        raise BadImage("corrupt", f"no GeoJSON: {type(error).__name__} {error}") from error
+    return crs, features
+
+
+def _geopackage(path: Path) -> tuple[CRS, list[dict[str, Any]]]:
+    import pyogrio
+    import shapely
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadImage("missing", "no such file") from error
+    # Whoever reads it next would try every format that there is.
+    if content[:16] != b"SQLite format 3\0" or content[68:72] != b"GPKG":
+        raise BadImage("format", "named as a GeoPackage, but it is none")
+    try:
+        meta, _, geometries, columns = pyogrio.raw.read(content)
+        crs = CRS.from_user_input(meta["crs"])
+    except (ValueError, CRSError, pyogrio.errors.DataSourceError) as error:
+        raise BadImage("corrupt", f"no GeoPackage: {error}") from error
+    names = [str(name) for name in meta["fields"]]
+    rows = zip(*(column.tolist() for column in columns), strict=True) if columns else ((),) * len(geometries)
+    return crs, [
+        {"geometry": shapely.geometry.mapping(shape), "properties": dict(zip(names, row, strict=True))}
+        for shape, row in zip(shapely.from_wkb(geometries), rows, strict=True)
+    ]
+
+
+def _same_grid(labels: Any, image: Any) -> bool:
+    same = (labels.height, labels.width, labels.crs) == (image.height, image.width, image.crs)
+    return same and labels.transform.almost_equals(image.transform, precision=1e-6 * abs(image.transform.a))
+
+
+def _whole(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Return labels that are whole numbers.
+
+    Raises:
+        BadImage: When they are fractions.
+    """
+    if np.issubdtype(values.dtype, np.floating) and not (values == np.round(values)).all():
+        raise BadImage("format", "it has fractions, where whole numbers are wanted")
+    return values.astype(np.int64)
