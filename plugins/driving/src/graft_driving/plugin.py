@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graft.plugins import AugmentationSpec, DomainSpec, ReaderSpec, hookimpl
+from graft.plugins import AugmentationSpec, CommandSpec, DomainSpec, ReaderSpec, hookimpl
 
 HOOK_API = 1
 
@@ -60,4 +60,16 @@ def graft_augmentations() -> Iterable[AugmentationSpec]:
             tasks=tasks,
         )
         for name, (summary, tasks) in presets.items()
+    ]
+
+
+@hookimpl
+def graft_commands() -> Iterable[CommandSpec]:
+    """Offer the report on robustness."""
+    return [
+        CommandSpec(
+            name="driving",
+            summary="What rain, fog, night and bad cameras cost a model, and its time for an image.",
+            target="graft_driving.cli:app",
+        )
     ]
