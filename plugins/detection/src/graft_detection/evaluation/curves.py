@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from graft_detection.evaluation.matching import AREAS, MOST, THRESHOLDS, Matches
+from graft_detection.evaluation.matching import MOST, THRESHOLDS, Matches
 
 RECALLS = np.linspace(0, 1, 101)
 """The recalls at which COCO reads the precision."""
@@ -19,7 +19,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Ordered:
-    """The detections of one class and one area that count at some threshold, the surest first.
+    """The detections of one class and one band that count at some threshold, the surest first.
 
     Args:
         image: `(n,)`.
@@ -84,13 +84,18 @@ class Curves:
 
     @cached_property
     def ordered(self) -> dict[tuple[str, int], Ordered]:
-        """The detections of each area and class, with at most `MOST` per class and image."""
-        return {(area, label): self.select(area, label, MOST) for area in AREAS for label in range(self.classes)}
+        """The detections of each band and class, with at most `MOST` per class and image."""
+        bands = self.matches.bands
+        return {(band, label): self.select(band, label, MOST) for band in bands for label in range(self.classes)}
 
     @cached_property
     def few(self) -> dict[tuple[int, int], Ordered]:
         """The 1 and the 10 surest detections per class and image, by this number and class, for average recall."""
-        return {(most, label): self.select("all", label, most) for most in (1, 10) for label in range(self.classes)}
+        return {
+            (most, label): self.select(self.matches.bands[0], label, most)
+            for most in (1, 10)
+            for label in range(self.classes)
+        }
 
     @cached_property
     def _sorted(self) -> tuple[Ints, Ints]:
@@ -100,9 +105,9 @@ class Curves:
         order = np.lexsort((-matches.score, matches.label))
         return order, np.searchsorted(matches.label[order], np.arange(self.classes + 1))
 
-    def select(self, area: str, label: int, most: int) -> Ordered:
-        """Return the detections of one area and class, at most so many in each image."""
-        matches, index = self.matches, list(AREAS).index(area)
+    def select(self, band: str, label: int, most: int) -> Ordered:
+        """Return the detections of one band and class, at most so many in each image."""
+        matches, index = self.matches, self.matches.bands.index(band)
         every, begins = self._sorted
         order = every[begins[label] : begins[label + 1]]
         order = order[matches.rank[order] < most]

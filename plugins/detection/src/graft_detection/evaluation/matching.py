@@ -9,7 +9,7 @@ images choose first, then the second ones, and so on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,34 @@ from graft_detection.detections import Detections, Truth
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """The overlaps (intersection over union) that COCO averages over."""
 
-AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
-"""Ranges of areas in square pixels; both ends count."""
+
+@dataclass(frozen=True)
+class Bands:
+    """What objects are told apart by, beside their class: how large they are, or how far away.
+
+    Args:
+        ranges: The least and the largest value of each band; both ends count. The first band has all objects.
+        of_found: Gives the value of each detection in an image, `(N,)`: one that finds nothing counts in its own band.
+        of_true: Gives the value of each object in an image, `(N,)`.
+    """
+
+    ranges: Mapping[str, tuple[float, float]]
+    of_found: Callable[[Detections], NDArray[np.float64]]
+    of_true: Callable[[Truth], NDArray[np.float64]]
+
+
+def _area(found: Detections) -> NDArray[np.float64]:
+    boxes = found.boxes.astype(np.float64)
+    area: NDArray[np.float64] = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return area
+
+
+AREAS = Bands(
+    {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)},
+    of_found=_area,
+    of_true=lambda true: true.areas.astype(np.float64),
+)
+"""COCO's: areas in square pixels."""
 
 MOST = 100
 """Detections of a class in an image that count, the surest first."""
@@ -34,7 +60,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """Detections and objects of many images, and what became of them. A = 4 areas, T = 10 thresholds.
+    """Detections and objects of many images, and what became of them. A bands, T = 10 thresholds.
 
     Args:
         image, label: `(D,)` of each detection.
@@ -43,10 +69,11 @@ class Matches:
         rank: `(D,)`, its place among the detections of its class in its image, from 0.
         found: `(D, A, T)`: whether it chose an object.
         void: `(D, A, T)`: whether it does not count.
-        chosen: `(D,)`: the object that it chose at the lowest threshold among all areas; -1 for none.
+        chosen: `(D,)`: the object that it chose at the lowest threshold among all bands; -1 for none.
         true_image, true_label: `(N,)` of each object.
         true_void: `(N, A)`: whether it does not count.
         images: How many images there are.
+        bands: Their names.
     """
 
     image: Ints
@@ -61,9 +88,10 @@ class Matches:
     true_label: Ints
     true_void: Bools
     images: int
+    bands: tuple[str, ...]
 
 
-def match(predictions: Sequence[Detections], targets: Sequence[Truth]) -> Matches:
+def match(predictions: Sequence[Detections], targets: Sequence[Truth], bands: Bands = AREAS) -> Matches:
     """Return the matches of N images; a class with more than `MOST` detections in an image loses the least sure."""
     image, label, score, boxes = _joined(
         [(found.labels, found.scores, found.boxes) for found in predictions], len(predictions)
@@ -73,26 +101,38 @@ def match(predictions: Sequence[Detections], targets: Sequence[Truth]) -> Matche
     )
     crowd = np.concatenate([np.zeros(0, bool), *(true.crowd for true in targets)])
     skipped = crowd | np.concatenate([np.zeros(0, bool), *(true.difficult for true in targets)])
-    areas = np.concatenate([np.zeros(0), *(true.areas.astype(np.float64) for true in targets)])
-    ranges = np.array(list(AREAS.values()))
+    areas = np.concatenate([np.zeros(0), *(bands.of_true(true) for true in targets)])
+    own = np.concatenate([np.zeros(0), *(bands.of_found(found) for found in predictions)])
+    ranges = np.array(list(bands.ranges.values()))
 
     # Equal scores stay in the order in which they were predicted.
     order = np.lexsort((-score, label, image))
-    image, label, score, boxes = image[order], label[order], score[order], boxes[order]
+    image, label, score, boxes, own = image[order], label[order], score[order], boxes[order], own[order]
     rank = _ranks(image, label)
     kept = rank < MOST
-    image, label, score, boxes, rank = image[kept], label[kept], score[kept], boxes[kept], rank[kept]
+    image, label, score, boxes, own, rank = image[kept], label[kept], score[kept], boxes[kept], own[kept], rank[kept]
     true_void = skipped[:, None] | (areas[:, None] < ranges[:, 0]) | (areas[:, None] > ranges[:, 1])
-    own = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     void = np.repeat(
         ((own[:, None] < ranges[:, 0]) | (own[:, None] > ranges[:, 1]))[:, :, None], len(THRESHOLDS), axis=2
     )
     found = np.zeros(void.shape, bool)
     chosen = np.full(len(image), -1, np.int64)
-    for detections, objects in _chunks(image, label, rank, true_image, true_label):
+    for detections, objects in _chunks(image, label, rank, true_image, true_label, bands=len(ranges)):
         _choose(detections, objects, boxes, true_boxes, crowd, true_void, found, void, chosen)
     return Matches(
-        image, label, score, boxes, rank, found, void, chosen, true_image, true_label, true_void, len(targets)
+        image,
+        label,
+        score,
+        boxes,
+        rank,
+        found,
+        void,
+        chosen,
+        true_image,
+        true_label,
+        true_void,
+        len(targets),
+        tuple(bands.ranges),
     )
 
 
@@ -125,7 +165,9 @@ def _ranks(image: Ints, label: Ints) -> Ints:
     return np.arange(len(image)) - np.repeat(begins, np.diff(np.r_[begins, len(image)]))
 
 
-def _chunks(image: Ints, label: Ints, rank: Ints, true_image: Ints, true_label: Ints) -> Iterator[tuple[Ints, Ints]]:
+def _chunks(
+    image: Ints, label: Ints, rank: Ints, true_image: Ints, true_label: Ints, *, bands: int
+) -> Iterator[tuple[Ints, Ints]]:
     """Yield detections `(n, D)` and objects `(n, G)` of n groups (an image and a class) with both, padded with -1.
 
     Groups with similar numbers of objects, and within them of detections, come together; the most detections first.
@@ -140,7 +182,7 @@ def _chunks(image: Ints, label: Ints, rank: Ints, true_image: Ints, true_label: 
     for size in np.unique(width[detected > 0]):
         members = np.flatnonzero((width == size) & (detected > 0))
         members = members[np.argsort(-detected[members], kind="stable")]
-        step = max(1, _CELLS // (len(AREAS) * len(THRESHOLDS) * int(size)))
+        step = max(1, _CELLS // (bands * len(THRESHOLDS) * int(size)))
         for begin in range(0, len(members), step):
             some = members[begin : begin + step]
             yield (
@@ -174,7 +216,7 @@ def _choose(
     objects, there = objects[:, ::-1], there[:, ::-1]
     many = crowd[objects] & there
     skipped = true_void[objects].transpose(0, 2, 1)[:, :, None, :]
-    taken = np.zeros((len(objects), len(AREAS), len(THRESHOLDS), objects.shape[1]), bool)
+    taken = np.zeros((len(objects), true_void.shape[1], len(THRESHOLDS), objects.shape[1]), bool)
     limits = np.minimum(THRESHOLDS, 1 - 1e-10)[:, None]
     for number in range(detections.shape[1]):
         active = int((detections[:, number] >= 0).sum())  # groups with most detections come first
