@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graft.plugins import AugmentationSpec, CommandSpec, DomainSpec, ReaderSpec, hookimpl
+from graft.plugins import AugmentationSpec, CommandSpec, DomainSpec, MetricSpec, ReaderSpec, hookimpl
 
 HOOK_API = 1
 
@@ -72,4 +72,18 @@ def graft_commands() -> Iterable[CommandSpec]:
             summary="What rain, fog, night and bad cameras cost a model, and its time for an image.",
             target="graft_driving.cli:app",
         )
+    ]
+
+
+@hookimpl
+def graft_metrics() -> Iterable[MetricSpec]:
+    """Offer average precision by distance: names of one metric that gives all its values."""
+    return [
+        MetricSpec(
+            name=f"map_{name}",
+            summary=f"Average precision of objects that are {name}, by how high their boxes are; all distances come.",
+            target="graft_driving.distance:PrecisionByDistance",
+            tasks=("detection",),
+        )
+        for name in ("near", "middle", "far")
     ]
