@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from frozen import Watch
 from graft.console import Console
 from graft.engine.train import train
 from graft.plugins import HeadSpec, StrategySpec, TaskSpec, core_plugins, load_plugins
 from graft.recipe import load_recipe
+from graft.testing.watch import Watch
 
 PLUGINS = load_plugins(names=["detection", "segmentation"])
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from boxes import write_shapes
-from frozen import Watch
 from graft.engine import _record
 from graft.engine._signals import Stopped
 from graft.plugins import StrategySpec, core_plugins
 from graft.testing.commands import Graft
+from graft.testing.watch import Watch
 
 SIZE = 64
 QUICK = (f"backbone.size={SIZE}", "backbone.weights=none", "train.batch=6", "evaluation.bootstrap=0")

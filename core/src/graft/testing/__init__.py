@@ -18,20 +18,53 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graft.testing.backbones import tiny_backbone
     from graft.testing.commands import Graft, Result
+    from graft.testing.conformance.augmentations import AugmentationConformance
+    from graft.testing.conformance.backbones import BackboneConformance
+    from graft.testing.conformance.base import Conformance
+    from graft.testing.conformance.decoders import DecoderConformance
+    from graft.testing.conformance.domains import DomainConformance
+    from graft.testing.conformance.heads import HeadConformance
+    from graft.testing.conformance.metrics import MetricConformance
+    from graft.testing.conformance.plugins import PluginConformance
+    from graft.testing.conformance.readers import ReaderConformance
+    from graft.testing.conformance.strategies import StrategyConformance
+    from graft.testing.conformance.tasks import TaskConformance
     from graft.testing.processes import Finished, run_python
 
 _MODULES = {
+    "AugmentationConformance": "conformance.augmentations",
+    "BackboneConformance": "conformance.backbones",
+    "Conformance": "conformance.base",
+    "DecoderConformance": "conformance.decoders",
+    "DomainConformance": "conformance.domains",
     "Finished": "processes",
     "Graft": "commands",
+    "HeadConformance": "conformance.heads",
+    "MetricConformance": "conformance.metrics",
+    "PluginConformance": "conformance.plugins",
+    "ReaderConformance": "conformance.readers",
     "Result": "commands",
+    "StrategyConformance": "conformance.strategies",
+    "TaskConformance": "conformance.tasks",
     "run_python": "processes",
     "tiny_backbone": "backbones",
 }
 
 __all__ = [
+    "AugmentationConformance",
+    "BackboneConformance",
+    "Conformance",
+    "DecoderConformance",
+    "DomainConformance",
     "Finished",
     "Graft",
+    "HeadConformance",
+    "MetricConformance",
+    "PluginConformance",
+    "ReaderConformance",
     "Result",
+    "StrategyConformance",
+    "TaskConformance",
     "run_python",
     "tiny_backbone",
 ]

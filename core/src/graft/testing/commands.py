@@ -32,6 +32,13 @@ class Graft:
         self.folder = folder
 
     def __call__(self, *arguments: object, stdin: str = "", env: Mapping[str, str] | None = None) -> Result:
+        """Run one command; a traceback is a bug, and comes through.
+
+        Args:
+            arguments: As they are typed behind `graft`.
+            stdin: What it reads.
+            env: Added to the environment.
+        """
         from graft.cli import main
 
         out, err = io.StringIO(), io.StringIO()

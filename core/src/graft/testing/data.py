@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from graft.cli.data import write_sample
 from graft.console import Console
@@ -27,6 +30,7 @@ class Lab:
         self.plugins = plugins
         self.root = root
         self._experiments: dict[tuple[str, int, int], Experiment] = {}
+        self._predictions: dict[str, Sequence[Any]] = {}
 
     def folder(self, task: str, *, size: int = 32, per_class: int = 2, domain: str | None = None) -> Path:
         """Return a folder with the sample data of a task, or a domain's own for it: `source` and `target` are in it.
@@ -42,9 +46,7 @@ class Lab:
         """
         folder = self.root / f"{task.replace(':', '-')}-{domain or 'plain'}-{size}-{per_class}"
         if not folder.exists():
-            write_sample(
-                task, folder, domain=domain, seed=0, size=size, per_class=per_class, plugins=self.plugins
-            )
+            write_sample(task, folder, domain=domain, seed=0, size=size, per_class=per_class, plugins=self.plugins)
         return folder
 
     def experiment(self, task: str, *, size: int = 64, batch: int = 2) -> Experiment:
@@ -71,6 +73,18 @@ class Lab:
             resolved = load_recipe(None, base=base, plugins=self.plugins)
             self._experiments[key] = set_up(resolved, plugins=self.plugins, console=Console(quiet=True))
         return self._experiments[key]
+
+    def predictions(self, task: str) -> Sequence[Any]:
+        """Return what the task's own head, with weights at random, says of the images of the test split."""
+        if task not in self._predictions:
+            experiment = self.experiment(task)
+            model, found = experiment.model.eval(), []
+            with torch.no_grad():
+                for batch in experiment.loader("test"):
+                    sizes = [batch.image_size] * len(batch)
+                    found += batch.restored(model.head.decode(model(batch.images), sizes))
+            self._predictions[task] = found
+        return self._predictions[task]
 
     def batch(self, task: str, *, size: int = 64, batch: int = 2) -> Batch:
         """Return the first training batch of an experiment."""

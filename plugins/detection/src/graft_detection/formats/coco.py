@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -72,7 +72,7 @@ class CocoReader(Reader):
             classes=classes,
             reader="coco",
             root=root,
-            notes=(*tally.notes(), *twin_notes(classes)),
+            notes=(*tally.notes(), *twin_notes(classes), *_passed_over(files)),
         )
 
 
@@ -271,6 +271,16 @@ def _files(folder: Path) -> list[tuple[Path, str | None]]:
     boxes = [pair for pair in found if not re.match(r"(captions|person_keypoints|panoptic)_", pair[0].name)]
     splits = [split for _, split in boxes]
     return boxes if len(boxes) == 1 or (None not in splits and len(set(splits)) == len(splits)) else []
+
+
+def _passed_over(files: Sequence[tuple[Path, str | None]]) -> Iterator[str]:
+    """Yield a note for each file that is called as a split is, beside those that are read, and is none of COCO's."""
+    if not any(split for _, split in files):
+        return
+    for folder in sorted({file.parent for file, _ in files}):
+        for file in sorted(folder.glob("*.json")):
+            if _split_in(file.stem) is not None and not _looks_like(file):
+                yield f"{file.name} is passed over: it is not in COCO's format"
 
 
 def _split_in(name: str) -> str | None:

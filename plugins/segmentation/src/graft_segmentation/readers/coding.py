@@ -54,12 +54,24 @@ def coding_of(options: MaskOptions, masks: Sequence[Pair], root: Path, decoder: 
     if (table := _beside(root, _COLOURS)) is not None:
         return _checked(Coding(_colours(table), ignore)), f"colours as {table.name} says"
     if (table := _beside(root, _NAMES)) is not None:
-        named = [line.strip() for line in table.read_text("utf-8").splitlines() if line.strip()]
+        named = [line.strip() for line in _text(table).splitlines() if line.strip()]
         return _checked(_with_void(Coding(codes_of(named), ignore))), f"classes as {table.name} says"
     values, more = _values(masks, decoder)
     return _checked(
         _by_values(sorted(set(values) - ignore), ignore, masks[0][0].parent)
     ), f"classes as the values of {more} masks"
+
+
+def _text(path: Path) -> str:
+    """Return the text of a table, in UTF-8.
+
+    Raises:
+        DataError: When it cannot be read, or is no text.
+    """
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}", fix="save it in UTF-8, or take it away") from error
 
 
 def _beside(root: Path, names: Sequence[str]) -> Path | None:
@@ -143,16 +155,15 @@ def _colours(path: Path) -> dict[str, int | str]:
     """
     found: dict[str, int | str] = {}
     problems = []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for number, row in enumerate(csv.reader(file, skipinitialspace=True), 1):
-            try:
-                red, green, blue = (int(cell) for cell in row[1:4])
-                if not all(0 <= value <= 255 for value in (red, green, blue)):
-                    raise ValueError
-                found[row[0]] = f"#{red:02x}{green:02x}{blue:02x}"
-            except (ValueError, IndexError):
-                if number > 1:
-                    problems.append(Problem(f"{path} line {number}", "not a name and three numbers 0…255"))
+    for number, row in enumerate(csv.reader(_text(path).splitlines(), skipinitialspace=True), 1):
+        try:
+            red, green, blue = (int(cell) for cell in row[1:4])
+            if not all(0 <= value <= 255 for value in (red, green, blue)):
+                raise ValueError
+            found[row[0]] = f"#{red:02x}{green:02x}{blue:02x}"
+        except (ValueError, IndexError):
+            if number > 1:
+                problems.append(Problem(f"{path} line {number}", "not a name and three numbers 0…255"))
     if problems:
         raise DataError(f"{path} is no table of colours", problems=problems)
     return found

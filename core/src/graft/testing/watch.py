@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 import torch
 from torch import Tensor
 
 from graft.engine._module import Learner
 from graft.strategies import unfreeze
 from graft.strategies.groups import units
+
+if TYPE_CHECKING:
+    import pytest
 
 
 class Watch:
@@ -39,7 +41,8 @@ class Watch:
             epochs = recipe.train.epochs
             self.frozen.append(unfreeze.frozen(recipe.strategy.unfreeze, list(after), learner.finished, epochs))
             self.changed.append({unit for unit in after if not _same(before[unit], after[unit])})
-            groups = learner.optimizers(use_pl_optimizer=False).param_groups
+            optimizer: Any = learner.optimizers(use_pl_optimizer=False)
+            groups = optimizer.param_groups
             self.rates = {group["unit"]: group["peak"] for group in groups}
             end(learner)
 
