@@ -33,7 +33,7 @@ NAMES = ("near", "middle", "far")
 
 
 class PrecisionByDistance(Metric):
-    """COCO's average precision of near, middle and far objects, `map_near` …, and at an overlap of a half, `map50_near` ….
+    """COCO's average precision of near, middle and far objects, `map_near` …, and `map50_near` … at an overlap of 0.5.
 
     Objects of another band count neither for nor against a model, as with COCO's sizes. A value is NaN where no object
     is that far away.
