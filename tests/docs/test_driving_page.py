@@ -27,7 +27,7 @@ def test_every_line_works_in_its_order(tmp_path: Path) -> None:
         if words[0] == "demo":  # the same as sample and train, and a minute long
             continue
         if words[:2] == ["data", "sample"]:
-            words += ["--size", "32", "--per-class", "5"]
+            words += ["--size", "48", "--per-class", "5"]
         if words[1] == "train":
             words += [*SHORT, *HEADS[words[0]]]
         result = graft(*words)

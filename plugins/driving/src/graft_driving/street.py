@@ -109,11 +109,11 @@ class Drive:
     def _inside(
         self, boxes: list[tuple[tuple[float, float, float, float], str]]
     ) -> list[tuple[tuple[float, float, float, float], str]]:
-        """Return boxes in the frame's pixels, cut at its edge, without those of which less than two pixels are left."""
+        """Return boxes in the frame's pixels, cut at its edge, without those of which less than a pixel is left."""
         kept = []
         for box, name in boxes:
             left, top, right, bottom = (min(max(edge / _OVER, 0.0), float(self.size)) for edge in box)
-            if right - left >= 2 and bottom - top >= 2:
+            if right - left >= 1 and bottom - top >= 1:
                 kept.append(((left, top, right, bottom), name))
         return kept
 

@@ -1,0 +1,177 @@
+"""Does a domain's preset beat the plain task's default, on real data: docs/results/domains-<name>.json and domains.md.
+
+Needs `GRAFT_TEST_DATA`, the folder that holds `data/` and `weights/`. Every cell is trained in several arms, from the
+same weights, with the same epochs, splits and seeds: as the task has it, with what the domain brings, and from scratch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from real_data import DOCUMENTS, WEIGHTS, table
+
+SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One task on one data set of a domain.
+
+    Args:
+        recipe: What all arms share.
+        arms: What each sets over it.
+        epochs: Of each run.
+    """
+
+    recipe: Mapping[str, Any]
+    arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    epochs: int
+
+
+def camvid(out: Path, data: Path) -> Path:
+    """Return CamVid's day scenes at half their size, in their own layout; a mask's pixel is one of the four."""
+    folder = out / "camvid"
+    if not folder.exists():
+        for file in sorted((data / "driving/camvid_day").glob("*/*/*")):
+            how = Image.Resampling.NEAREST if file.parent.name == "labels" else Image.Resampling.BOX
+            new = folder / file.parent.relative_to(data / "driving/camvid_day") / f"{file.stem}.png"
+            new.parent.mkdir(parents=True, exist_ok=True)
+            with Image.open(file) as opened:
+                opened.resize((opened.width // 2, opened.height // 2), how).save(new)
+    return folder
+
+
+def cells(domain: str, out: Path, data: Path) -> dict[str, Cell]:
+    """Return a domain's cells by name."""
+    scratch = {"backbone.weights": "none"}
+    if domain == "driving":
+        weather = {"task default": {}, "with weather": {"augment.kind": "road"}, "from scratch": scratch}
+        return {
+            "gtsrb": Cell(
+                recipe={
+                    "task": "classification",
+                    "data.train": str(data / "driving/gtsrb"),
+                    "data.group": r"^(\d+/\d+)_",
+                    "data.split.by": "group",
+                    "data.split.val": 0.2,
+                    "data.split.test": 0.2,
+                    "backbone.size": 64,
+                    "train.batch": 32,
+                },
+                arms={
+                    "task default": {},
+                    "domain preset": {"domain.kind": "driving"},
+                    "no mirror, no weather": {
+                        "augment.kind": "signs",
+                        **{
+                            f"augment.{name}": 0.0 for name in ("rain", "fog", "glare", "night", "motion_blur", "noise")
+                        },
+                    },
+                    "from scratch": scratch,
+                },
+                epochs=12,
+            ),
+            "highway": Cell(
+                recipe={
+                    "task": "detection",
+                    "data.train": str(data / "driving/highway"),
+                    "backbone.size": 224,
+                    "head.kind": "ssd",
+                    "head.width": 64,
+                    "train.batch": 8,
+                },
+                arms=weather,
+                epochs=12,
+            ),
+            "camvid": Cell(
+                recipe={
+                    "task": "segmentation",
+                    # Its val is of the drive that train is of: it chooses the epoch, and the other drive tests.
+                    "data.train": str(camvid(out, data)),
+                    "data.reader.kind": "camvid",
+                    "head.kind": "unet",
+                    "head.width": 8,
+                    "backbone.size": 160,
+                    "train.batch": 8,
+                },
+                arms=weather,
+                epochs=8,
+            ),
+        }
+    raise SystemExit(f"no cells of '{domain}'")
+
+
+def measured(out: Path, name: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run comes to on its test split, and train it unless it is there."""
+    import graft
+
+    if not (out / name / "results.json").exists():
+        graft.train(recipe, out=out, name=name)
+    results = graft.Run.open(out / name).results
+    value = results["metrics"]["test"][results["monitor"]]
+    return {"metric": results["monitor"], **{key: None if v is None else round(v, 4) for key, v in value.items()}}
+
+
+def page() -> Iterator[str]:
+    """Yield the lines of the table over all domains whose results are there."""
+    rows = []
+    for file in sorted(DOCUMENTS.glob("domains-*.json")):
+        for cell, arms in json.loads(file.read_text())["cells"].items():
+            for arm, seeds in arms.items():
+                first = seeds[min(seeds)]
+                values = [own["value"] for own in seeds.values()]
+                spread = f" ({min(values):.3f}–{max(values):.3f})" if len(values) > 1 else ""
+                interval = "–" if first["low"] is None else f"{first['low']:.3f}–{first['high']:.3f}"
+                domain = file.stem.partition("-")[2]
+                mean = f"{statistics.mean(values):.3f}{spread}"
+                rows.append((domain, cell, arm, first["metric"].replace("_", " "), str(len(values)), mean, interval))
+    head = ("domain", "data", "arm", "metric", "seeds", "test, mean (least–most)", "95 % interval, first seed")
+    yield from table(head, rows)
+
+
+def main() -> None:
+    """Train what is not there yet, and write results and page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--domain", required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the runs; finished ones are not repeated")
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    parser.add_argument("--epochs", type=int, help="epochs of every run, instead of the cell's own")
+    parser.add_argument("--only", nargs="+", default=[""], help="only runs whose names contain one of these")
+    parser.add_argument("--quick", action="store_true", help="try the script: one epoch, seed 0, nothing written")
+    given = parser.parse_args()
+    root = Path(os.environ["GRAFT_TEST_DATA"])
+    os.environ.setdefault("GRAFT_HOME", str((given.out / "home").absolute()))
+    given.out.mkdir(parents=True, exist_ok=True)
+    if not (Path(os.environ["GRAFT_HOME"]) / "weights" / WEIGHTS.name).exists():
+        WEIGHTS.load(root / "weights")
+    file = DOCUMENTS / f"domains-{given.domain}.json"
+    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"cells": {}}
+    own = cells(given.domain, given.out, root / "data")
+    for seed, (name, cell) in itertools.product([0] if given.quick else given.seeds, own.items()):
+        for arm, more in cell.arms.items():
+            run = f"{name}-{arm.replace(', ', '-').replace(' ', '-')}-{seed}"
+            if not any(part in run for part in given.only):
+                continue
+            backbone = {"backbone.kind": WEIGHTS.arch, "backbone.weights": WEIGHTS.name}
+            epochs = 1 if given.quick else given.epochs or cell.epochs
+            recipe = {**cell.recipe, **backbone, "train.epochs": epochs, "train.seed": seed, **more}
+            result = measured(given.out, f"quick-{run}" if given.quick else run, recipe)
+            print(run, result, flush=True)
+            if not given.quick:
+                known["cells"].setdefault(name, {}).setdefault(arm, {})[str(seed)] = result
+                file.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+    if not given.quick:
+        (DOCUMENTS / "domains.md").write_text("# Domains\n\n" + "\n".join(page()) + "\n")
+
+
+if __name__ == "__main__":
+    main()
