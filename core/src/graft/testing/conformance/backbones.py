@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from graft.backbones.names import architectures, stage_names
 from graft.errors import GraftError, WeightsError
 from graft.plugins import BackboneSpec
 from graft.testing.conformance.base import Conformance, Subject
+from graft.testing.conformance.places import shown
 
 _METHODS = ("names", "build", "pretrained", "tagged", "fetch", "convert", "classifier")
 
@@ -42,6 +44,15 @@ class BackboneConformance(Conformance):
         assert isinstance(subject.spec, BackboneSpec)
         return self.archs or tuple(architectures(subject.spec))[:1]
 
+    def _listed(self, subject: Subject, arch: str) -> str:
+        """Return where the index lists an architecture."""
+        assert isinstance(subject.spec, BackboneSpec)
+        package, _, name = subject.spec.index.partition(":")
+        file = resources.files(package).joinpath(name)
+        lines = file.read_text(encoding="utf-8").splitlines()
+        found = [number for number, line in enumerate(lines, 1) if line.partition("\t")[0].strip() == arch]
+        return f"{shown(str(file))}:{found[0] if found else 1}"
+
     def _built(self, subject: Subject, source: Any, arch: str, channels: int = 3) -> Backbone:
         at = subject.method("build")
         with subject.doing(f"build, of '{arch}' with {channels} channels,", expected="a Backbone", at=at):
@@ -63,7 +74,7 @@ class BackboneConformance(Conformance):
             not lost,
             f"{spec.index} lists {', '.join(lost[:3])}, which it cannot build",
             expected="the names of `names`",
-            at=subject.place,
+            at=self._listed(subject, (lost or [""])[0]),
         )
         for arch in self._archs(subject):
             info = self._built(subject, source, arch).info
@@ -72,7 +83,7 @@ class BackboneConformance(Conformance):
                 listed.get(arch, ()) in ((), reductions),
                 f"{spec.index} has the reductions {listed.get(arch)} of '{arch}', and it has {reductions}",
                 expected="the reductions of its stages, stem first",
-                at=subject.place,
+                at=self._listed(subject, arch),
             )
             if listed.get(arch):
                 called = [stage.name for stage in info.stages]

@@ -46,7 +46,9 @@ class Subject:
         except PluginError as error:
             # Installed or not, a descriptor has to be right: what it requires is asked for before it is imported.
             if isinstance(error.__cause__, Exception):
-                self.fail(str(error), expected="a target that can be imported", at=self._broken(error.__cause__))
+                self.fail(
+                    str(error), expected="a target that can be imported", at=self._broken(error.__cause__) or self.place
+                )
             pytest.skip(str(error))
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -46,11 +47,14 @@ class Rig:
                 expected="at least one that is installed",
                 at=subject.place,
             )
-        self.experiment: Experiment = lab.experiment(served[0], size=size)
-        self.batch = lab.batch(served[0], size=size)
         self.backbone = self._backbone(reductions)
         self.reductions = tuple(stage.reduction for stage in self.backbone.info.stages)
         self.unfit = self._unfit()
+        with subject.doing(
+            f"setting a training of '{served[0]}' up", expected="data to check the head with", at=subject.place
+        ):
+            self.experiment: Experiment = lab.experiment(served[0], size=size)
+            self.batch = lab.batch(served[0], size=size)
 
     def _backbone(self, reductions: Sequence[int]) -> Backbone:
         torch.manual_seed(0)
@@ -104,15 +108,20 @@ class Rig:
         )
         return predictions
 
+    def _fits(self) -> Any:
+        """Return the function that `fits` names."""
+        module, _, name = (self.spec.fits or self.spec.target).partition(":")
+        return getattr(importlib.import_module(module), name)
+
     def _unfit(self) -> Problem | None:
-        with self.subject.doing("`fits`", expected="None, or a graft.errors.Problem", at=self.subject.place):
+        with self.subject.doing("`fits`", expected="None, or a graft.errors.Problem", at=self._fits()):
             problem = self.subject.plugins.unfit(self.spec, self.reductions, self.subject.options)
         if problem is not None:
             self.subject.demand(
                 isinstance(problem, Problem) and problem.where.startswith("head"),
                 f"`fits` gave {problem!r}",
                 expected="None, or a graft.errors.Problem whose `where` is the recipe's key, as in head.kind",
-                at=self.subject.place,
+                at=self._fits(),
             )
         return problem
 

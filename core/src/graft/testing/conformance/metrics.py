@@ -67,9 +67,15 @@ class MetricConformance(Conformance):
                 expected="at least one that is installed",
                 at=subject.place,
             )
-        experiment = graft_lab.experiment(served[0])
+        with subject.doing(
+            f"setting a training of '{served[0]}' up",
+            expected="a metric that measures what the task says without looking at the images",
+            at=subject.method("compute"),
+        ):
+            experiment = graft_lab.experiment(served[0])
+            predictions = graft_lab.predictions(served[0])
         return Measured(
-            graft_lab.predictions(served[0]),
+            predictions,
             experiment.targets_of("test"),
             experiment.prepared.catalogue.classes,
             experiment.resolved.task_options,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
+import re
 import traceback
 from collections.abc import Iterable
 from functools import partial
@@ -11,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from graft.plugins import HOOKS, Contribution, PluginInfo
+from graft.plugins import HOOKS, BrokenPlugin, Contribution, PluginInfo
 
 
 def place(thing: Any) -> str:
@@ -42,6 +44,31 @@ def place_of_spec(spec: Contribution, owner: PluginInfo) -> str:
         return shown(owner.source)
     named = [number for number, line in enumerate(lines) if f'"{spec.name}"' in line or f"'{spec.name}'" in line]
     return f"{shown(inspect.getsourcefile(function) or '?')}:{first + (named[0] if named else 0)}"
+
+
+def place_in_source(broken: BrokenPlugin) -> str:
+    """Return `file:line` of a plugin that does not load: where what is said of it stands, else its first line."""
+    file = broken.source
+    if not file.endswith(".py"):
+        found = importlib.util.find_spec(file.partition(":")[0])
+        file = (found.origin if found else None) or file
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return broken.source
+    for word in re.findall(r"'([^']+)'|(graft_\w+)", broken.cause):
+        for number, line in enumerate(lines, 1):
+            if "".join(word) in line:
+                return f"{shown(file)}:{number}"
+    return f"{shown(file)}:1"
+
+
+def place_of_text(module: ModuleType | None, text: str) -> str:
+    """Return `file:line` of the first line of a module that has a text in it."""
+    file = getattr(module, "__file__", None) or "?"
+    lines = inspect.getsource(module).splitlines() if module is not None else []
+    found = [number for number, line in enumerate(lines, 1) if text in line]
+    return f"{shown(file)}:{found[0] if found else 1}"
 
 
 def module_of(owner: PluginInfo) -> ModuleType | None:

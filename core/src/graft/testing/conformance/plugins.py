@@ -21,7 +21,7 @@ from graft.plugins import (
     TaskSpec,
 )
 from graft.testing.conformance.base import Subject
-from graft.testing.conformance.places import module_of, place, place_of_spec, shown
+from graft.testing.conformance.places import module_of, place_in_source, place_of_spec, place_of_text, shown
 from graft.testing.processes import run_python
 
 HEAVY = (
@@ -92,7 +92,7 @@ class PluginConformance:
             if broken.name == graft_name:
                 pytest.fail(
                     f"plugin '{graft_name}' is broken: {broken.cause}\n  expected  a plugin that loads\n"
-                    f"  mend      {broken.source}\n{broken.trace}",
+                    f"  mend      {place_in_source(broken)}",
                     pytrace=False,
                 )
         for one in graft_plugins.loaded:
@@ -115,7 +115,7 @@ class PluginConformance:
                 plugin,
                 "HOOK_API is not written as a number: one that is imported would always fit, and tell nothing",
                 expected="`HOOK_API = 1`",
-                at=f"{place(module)}",
+                at=place_of_text(module, "HOOK_API"),
             )
 
     def test_plugin__names_are_its_own(self, plugin: PluginInfo, graft_plugins: Plugins) -> None:

@@ -90,7 +90,7 @@ class TaskConformance(Conformance):
             errors = np.asarray(task.errors(predictions, targets))
         subject.demand(
             errors.shape == (number,) and np.isfinite(errors).all(),
-            f"errors gave {errors.shape}, {errors[:3]} …",
+            f"errors gave {errors.shape}, {errors.ravel()[:3]} …",
             expected=f"({number},) finite numbers",
             at=at,
         )
