@@ -41,8 +41,10 @@ class Preprocess:
         """Number of input channels."""
         return len(self.mean)
 
-    def framed(self, framing: Literal["crop", "pad", "windows"]) -> Preprocess:
-        """Return it as a task frames images: `crop` leaves it as the weights have it."""
+    def framed(self, framing: Literal["crop", "pad", "windows"], *, overlap: float = 0.25) -> Preprocess:
+        """Return it as a task frames images: `crop` leaves it as the weights have it; `overlap` is of `windows`."""
+        if framing == "windows":
+            return replace(self, resize=framing, overlap=overlap)
         return self if framing == "crop" else replace(self, resize=framing)
 
     def to_json(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ BROKEN = {
     "deep key of another section": (GOOD + "lr = 3.0", "lr: unknown key (did you mean 'strategy.pace.lr'?)"),
     "unknown key that needs quotes": (
         GOOD + '[evaluation]\n"a b" = 1',
-        'evaluation."a b": unknown key (known here: metrics, bootstrap)',
+        'evaluation."a b": unknown key (known here: metrics, overlap, bootstrap)',
     ),
     "unknown key of a part": (
         GOOD + '[head]\nkind = "deep"\ndropuot = 0.1',
@@ -357,6 +357,10 @@ BROKEN = {
     "monitor that is no metric": (
         GOOD + "[train]\nmonitor = 'shaer'",
         "train.monitor: 'shaer' is not among evaluation.metrics (did you mean 'share'?)",
+    ),
+    "windows where there are none": (
+        GOOD + "[evaluation]\noverlap = 0.5",
+        "evaluation.overlap: sorting sees whole images, not windows (leave it out)",
     ),
     "monitor that is not measured": (
         GOOD + "[train]\nmonitor = 'rank.a'\n[evaluation]\nmetrics = ['share']",

@@ -191,3 +191,53 @@ def test_train__a_set_without_any_object_is_refused(tmp_path: Path) -> None:
     done = graft("detect", "train", file, *RECIPE, "--out", "runs")
     assert done.code == 2
     assert "no object to train on (no image has any)" in done.err
+
+
+@pytest.mark.parametrize("head", ["retinanet", "fcos"])
+def test_export__every_head_of_one_stage(tmp_path: Path, head: str) -> None:
+    pytest.importorskip("onnxruntime")
+    graft, file = Graft(tmp_path), shapes(tmp_path / "shapes")
+    width = 64 if head == "fcos" else 32
+    train(graft, file, f"head.kind={head}", f"head.width={width}", "train.epochs=1", "evaluation.bootstrap=0")
+    (run,) = (tmp_path / "runs").iterdir()
+    done = graft("--json", "detect", "export", run, "--format", "onnx")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["max_abs_difference"] < 1e-3
+
+
+def test_predict__categories_are_numbered_as_in_the_data(trained: tuple[Graft, Path, Path], tmp_path: Path) -> None:
+    graft, file, _ = trained
+    document = json.loads(file.read_text())
+    numbers = {"disc": 18, "square": 90}
+    old = {one["id"]: one["name"] for one in document["categories"]}
+    for one in document["categories"]:
+        one["id"] = numbers[one["name"]]
+    for one in document["annotations"]:
+        one["category_id"] = numbers[old[one["category_id"]]]
+    other = file.parent / "numbered.json"
+    other.write_text(json.dumps(document))
+    done = graft("detect", "train", other, *RECIPE, "head.kind=ssd", "train.epochs=1", "--out", tmp_path / "runs", "-q")
+    assert done.code == 0, done.err
+    (run,) = (tmp_path / "runs").iterdir()
+    done = graft("detect", "predict", run, file.parent / "03.png", "--format", "coco", "--out", tmp_path / "found")
+    assert done.code == 0, done.err
+    (found,) = (json.loads(path.read_text()) for path in (tmp_path / "found").iterdir())
+    assert {one["name"]: one["id"] for one in found["categories"]} == numbers
+    assert {one["category_id"] for one in found["annotations"]} <= {18, 90}
+    done = graft("data", "convert", other, tmp_path / "again", "--to", "coco")
+    assert done.code == 0, done.err
+    (again,) = (tmp_path / "again").glob("*.json")
+    assert {one["name"]: one["id"] for one in json.loads(again.read_text())["categories"]} == numbers
+
+
+def test_convert__takes_the_options_of_a_reader(trained: tuple[Graft, Path, Path], tmp_path: Path) -> None:
+    graft, file, _ = trained
+    (tmp_path / "moved.json").write_text(file.read_text())
+    words = ("data", "convert", tmp_path / "moved.json", tmp_path / "out", "--to", "yolo")
+    assert graft(*words).code != 0, "the images are elsewhere"
+    done = graft(*words, "--reader", "coco", f"root={file.parent}")
+    assert done.code == 0, done.err
+    refused = graft(*words, "--reader", "coco", "rooot=x")
+    assert refused.code == 2
+    assert "rooot: unknown key (did you mean 'root'?)" in refused.err
+    assert "--reader NAME" in graft(*words, "root=x").err

@@ -14,7 +14,7 @@ from PIL import Image
 from graft.console import Console
 from graft.engine.resume import resume
 from graft.engine.train import train
-from graft.errors import DataError
+from graft.errors import DataError, RecipeError
 from graft.plugins import Plugins, load_plugins
 from graft.recipe import load_recipe
 from graft.runs.bundle import load_bundle
@@ -186,3 +186,10 @@ def test_predict_rows__an_image_that_is_never_in_memory_is_predicted_as_one_that
     (alone,) = predictor.predict_images([small])
     (band,) = predictor.predict_rows((20, 25), lambda region: small)
     np.testing.assert_array_equal(band[1].mask, alone.mask)
+
+
+def test_overlap__is_the_recipes_and_the_bundles(run: Callable[..., Run], plugins: Plugins) -> None:
+    finished = run("train.epochs=1", "evaluation.overlap=0.5")
+    assert load_bundle(finished.path, plugins=plugins).preprocess.overlap == 0.5
+    with pytest.raises(RecipeError, match="at most 0"):
+        run("evaluation.overlap=0.6")

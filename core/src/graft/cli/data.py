@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from graft.cli.recipe_words import DomainOption, RecipeCommand, RecipeOption, Words, announce, asked
 from graft.cli.session import JsonFlag, QuietFlag, emit, refine
-from graft.errors import DataError, PluginError, UserError, did_you_mean
+from graft.errors import DataError, PluginError, Problem, RecipeError, UserError, did_you_mean
 from graft.plugins import DomainSpec, Plugins, ReaderSpec, TaskSpec, WriterSpec
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 S = TypeVar("S", ReaderSpec, WriterSpec)
 
@@ -136,6 +139,10 @@ def convert(
     source: Annotated[Path, typer.Argument(help="A data set: a folder or a file.")],
     out: Annotated[Path, typer.Argument(help="The folder to write: new, or empty.")],
     to: Annotated[str, typer.Option(help="The format to write.")],
+    options: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]…", help="Options of the reader that --reader names.", show_default=False),
+    ] = None,
     reader: Annotated[str, typer.Option(help="The reader of SOURCE; auto asks all of them.")] = "auto",
     link: Annotated[bool, typer.Option("--link", help="Link to the images instead of copying them.")] = False,
     as_json: JsonFlag = False,
@@ -143,7 +150,9 @@ def convert(
 ) -> None:
     """Write a data set in another format, its images too, and say what that format cannot hold."""
     session = refine(json=as_json, quiet=quiet)
-    number, losses = convert_data(source, out, to=to, reader=reader, link=link, plugins=session.plugins)
+    number, losses = convert_data(
+        source, out, to=to, reader=reader, options=options or [], link=link, plugins=session.plugins
+    )
     for loss in losses:
         session.console.warn(loss)
     session.console.say("Data", f"{number} images in {out}, as '{to}'")
@@ -152,7 +161,14 @@ def convert(
 
 
 def convert_data(
-    source: Path, out: Path, *, to: str, reader: str = "auto", link: bool = False, plugins: Plugins
+    source: Path,
+    out: Path,
+    *,
+    to: str,
+    reader: str = "auto",
+    options: Sequence[str] = (),
+    link: bool = False,
+    plugins: Plugins,
 ) -> tuple[int, list[str]]:
     """Write a data set in another format in one step.
 
@@ -161,6 +177,7 @@ def convert_data(
         out: A folder that does not exist or is empty; its parents are made.
         to: The name of a writer.
         reader: The name of a reader; `auto` asks all that give what the writer takes.
+        options: Of that reader, as in `root=images`.
         link: Whether to link to the images rather than to copy them.
         plugins: Offer readers and writers.
 
@@ -169,6 +186,7 @@ def convert_data(
 
     Raises:
         PluginError: When there is no such reader or writer, or they do not fit together.
+        RecipeError: When the reader has no such options.
         DataError: When the source cannot be read or written in this format, or `out` is not empty.
         UserError: When it cannot be written.
     """
@@ -182,10 +200,34 @@ def convert_data(
         what = f"reader '{reader}' gives {spec.gives}, but writer '{to}' takes {writer.takes}"
         raise PluginError(what, fix=f"choose another --reader, of {', '.join(fitting)}")
     data = Data(train=str(source))
-    catalogue = read(data, takes=writer.takes, reader=spec, options=None, plugins=plugins)
+    catalogue = read(data, takes=writer.takes, reader=spec, options=_options(spec, options, plugins), plugins=plugins)
     with _whole(out) as folder:
         losses = plugins.target(writer)().write(catalogue, folder, link=link)
     return len(catalogue.samples), losses
+
+
+def _options(spec: ReaderSpec | None, words: Sequence[str], plugins: Plugins) -> BaseModel | None:
+    """Return a reader's options as they were typed, checked; None for its defaults.
+
+    Raises:
+        RecipeError: With every mistake.
+        UserError: When no reader is named whose options they could be.
+    """
+    if not words:
+        return None
+    if spec is None:
+        raise UserError(f"{words[0]} is an option of a reader, and none is named", fix="--reader NAME, too")
+    from graft.recipe.load import parse_override
+    from graft.recipe.mistakes import check
+
+    values: dict[str, Any] = {}
+    for word in words:
+        values |= parse_override(word)
+    options, mistakes = check(plugins.options(spec), values)
+    if options is None:
+        problems = [Problem(".".join(one.path), one.what, one.hint) for one in mistakes]
+        raise RecipeError(f"the reader '{spec.name}' cannot be used like this", problems=problems)
+    return options
 
 
 def _found(kind: type[S], name: str, plugins: Plugins) -> S:

@@ -54,6 +54,8 @@ class Catalogue:
         root: The folder that ids are relative to.
         notes: What the user should know: files that were passed over and why, what was detected.
         max_frames: How many frames of a sequence are looked at, where that is limited.
+        numbers: What classes are called in the data by a number, where it does that: predictions in the same format
+            use the same ones.
     """
 
     samples: tuple[Sample, ...]
@@ -62,6 +64,7 @@ class Catalogue:
     root: Path
     notes: tuple[str, ...] = ()
     max_frames: int | None = None
+    numbers: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def sequences(self) -> bool:

@@ -74,6 +74,7 @@ def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
         classes=catalogue.classes,
         weights=experiment.loaded.weights,
         plugins=experiment.plugins,
+        numbers=catalogue.numbers,
         sequences={"max_frames": catalogue.max_frames} if catalogue.sequences else None,
     )
     report = write_report(

@@ -221,11 +221,12 @@ def set_up(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> E
         plugins=plugins,
     )
     task: Task = plugins.target(resolved.task)(classes=catalogue.classes, options=resolved.task_options)
+    task.numbers = catalogue.numbers
     seed_all(derive(recipe.train.seed, "backbone"))
     depth = recipe.strategy.regularise.stochastic_depth
     loaded = build_backbone(recipe.backbone, plugins=plugins, stochastic_depth=depth)
     backbone = loaded.backbone
-    backbone.preprocess = backbone.preprocess.framed(resolved.task.framing)
+    backbone.preprocess = backbone.preprocess.framed(resolved.task.framing, overlap=recipe.evaluation.overlap)
     seed_all(derive(recipe.train.seed, "head"))
     reductions = [stage.reduction for stage in backbone.info.stages]
     if problem := plugins.unfit(resolved.head, reductions, resolved.head_options):

@@ -28,7 +28,7 @@ from graft.recipe.fitting import misfits
 from graft.recipe.layers import Layer, Path, Tree, dotted, get, leaves, plain
 from graft.recipe.mistakes import UNKNOWN, Mistake, Mistakes, check, shown
 from graft.recipe.resolved import ResolvedRecipe
-from graft.recipe.schema import Recipe
+from graft.recipe.schema import Evaluation, Recipe
 from graft.recipe.stacking import stack
 from graft.strategies.options import CHOICES
 
@@ -254,6 +254,9 @@ class _Resolver:
             self.serves(task, augment, ("augment", "kind"))
         for index, metric in metrics.items():
             self.serves(task, metric, ("evaluation", "metrics", str(index)))
+        overlap = ("evaluation", "overlap")
+        if task.framing != "windows" and get(self.tree.values, overlap) != Evaluation().overlap:
+            self.mistakes.add(overlap, f"{task.name} sees whole images, not windows", "leave it out")
         for mix in ("mixup", "cutmix"):
             path = ("strategy", "regularise", mix)
             if get(self.tree.values, path) and mix not in task.mixes:

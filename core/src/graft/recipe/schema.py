@@ -338,6 +338,9 @@ class Evaluation(Options):
 
     metrics: tuple[Text, ...] | None = None
     """Metrics to compute; by default the task's own."""
+    overlap: Annotated[float, Field(ge=0, le=0.5)] = 0.25
+    """Share of a window that it has in common with the next one, at least, where large images are seen through windows:
+    more is slower, and smoother where they meet. The model keeps it."""
     bootstrap: Annotated[int, Field(ge=0)] = 1000
     """Resamples for the 95 % intervals on the test split; 0 gives none."""
 

@@ -81,6 +81,7 @@ def save_bundle(
     classes: Sequence[str],
     weights: WeightsInfo | None,
     plugins: Plugins,
+    numbers: Mapping[str, int] | None = None,
     sequences: Mapping[str, Any] | None = None,
 ) -> None:
     """Write `model` as the bundle `folder`, replacing one that is there only when the new one is complete.
@@ -92,6 +93,7 @@ def save_bundle(
         classes: Class names by index.
         weights: What is known of the pretrained weights that training started from, None when from scratch.
         plugins: Who owns the names.
+        numbers: What the data calls classes by a number, where it does that.
         sequences: Where it was trained on sequences of images, how they were looked at: `max_frames`, a number or None.
 
     Raises:
@@ -107,6 +109,7 @@ def save_bundle(
         "graft": version("graft-core"),
         "task": _part(resolved.task, resolved.task_options, plugins),
         "classes": list(classes),
+        "numbers": dict(numbers or {}),
         "backbone": {
             "plugin": plugins.owner(resolved.backbone).name,
             "source": resolved.backbone.name,
@@ -156,6 +159,7 @@ def load_bundle(path: Path, *, plugins: Plugins) -> Bundle:
     decoder = build_decoder(decoder_spec, decoder_options, plugins=plugins)
     classes = tuple(info["classes"])
     task = plugins.target(task_spec)(classes=classes, options=task_options)
+    task.numbers = info["numbers"]
     preprocess = Preprocess.from_json(info["preprocess"])
 
     from graft.backbones.load import build_backbone

@@ -102,6 +102,9 @@ class Task(ABC):
     prediction_columns: tuple[str, ...] = ()
     """The columns of `predict --format csv`, beside `path`; set by the constructor where they depend on the classes."""
 
+    numbers: Mapping[str, int] = {}
+    """What the training data calls classes by a number, as `Catalogue.numbers`; set where there are some."""
+
     def __init__(self, *, classes: Sequence[str], options: BaseModel) -> None:
         self.classes = tuple(classes)
         self.options = options

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from graft_detection.objects import Objects
-from graft_detection.writers.coco import empty, rows_of
+from graft_detection.writers.coco import empty, numbered, rows_of
 
 CLASSES = ("disc", "square", "triangle")
+NUMBERS = numbered(CLASSES, {})
 SPLITS = ("train", "val", "test")
 _PARTS = {"source": (40, 0.45, 0.02), "target": (40, 0.28, 0.03)}
 """Of each part: test images, contrast of the things to the ground, and noise."""
@@ -63,14 +64,14 @@ def write_detected(out: Path, *, seed: int = 0, size: int = 96, per_class: int =
         (out / part / "images").mkdir(parents=True)
         train = 3 * per_class * (3 if part == "source" else 1)
         for split, number in zip(SPLITS, (train, max(4, per_class), test), strict=True):
-            document: dict[str, Any] = empty(CLASSES)
+            document: dict[str, Any] = empty(NUMBERS)
             for index in range(number):
                 pixels, objects = detected_image(part, size=size, seed=(seed, SPLITS.index(split), index))
                 name = f"{split}-{index:03d}.png"
                 Image.fromarray(pixels).save(out / part / "images" / name)
                 document["images"].append({"id": index + 1, "file_name": name, "width": size, "height": size})
                 first = len(document["annotations"]) + 1
-                document["annotations"] += rows_of(objects, CLASSES, image=index + 1, first=first)
+                document["annotations"] += rows_of(objects, NUMBERS, image=index + 1, first=first)
             (out / part / f"{split}.json").write_text(json.dumps(document), encoding="utf-8")
             total += number
     (out / "README.txt").write_text(_README.format(size=size, seed=seed, classes=", ".join(CLASSES)), encoding="utf-8")

@@ -22,7 +22,7 @@ from graft_detection.drawing import draw
 from graft_detection.evaluation.kinds import kinds
 from graft_detection.objects import Objects
 from graft_detection.options import TaskOptions
-from graft_detection.writers.coco import empty
+from graft_detection.writers.coco import empty, numbered
 from graft_detection.writers.yolo import lines
 
 _DIGITS = 2
@@ -136,7 +136,8 @@ class DetectionTask(Task):
             path.write_text("".join(lines(sure.labels.tolist(), sure.boxes, prediction.size)), encoding="utf-8")
             return
         height, width = prediction.size
-        document = empty(self.classes)
+        numbers = numbered(self.classes, self.numbers)
+        document = empty(numbers)
         document["images"].append({"id": 1, "file_name": path.stem, "width": width, "height": height})
         every = zip(prediction.boxes.astype(np.float64), prediction.labels, prediction.scores, strict=True)
         for number, (box, label, score) in enumerate(every, 1):
@@ -145,7 +146,7 @@ class DetectionTask(Task):
                 {
                     "id": number,
                     "image_id": 1,
-                    "category_id": int(label) + 1,
+                    "category_id": numbers[self.classes[int(label)]],
                     "bbox": [left, top, right - left, bottom - top],
                     "area": (right - left) * (bottom - top),
                     "iscrowd": 0,

@@ -73,6 +73,7 @@ class CocoReader(Reader):
             reader="coco",
             root=root,
             notes=(*tally.notes(), *twin_notes(classes), *_passed_over(files)),
+            numbers={name: number for number, name in merged.items()},
         )
 
 
