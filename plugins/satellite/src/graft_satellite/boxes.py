@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from rasterio.windows import transform as transform_in
 
 from graft.data import BadImage, Catalogue, Reader, Sample
-from graft.data.readers import is_hidden, require_path
+from graft.data.readers import SPLIT_WORDS, is_hidden, require_path
 from graft.errors import DataError, Problem
 from graft_detection.objects import Objects
 from graft_satellite.decoder import SatelliteDecoder
@@ -83,6 +83,7 @@ class VectorBoxReader(Reader):
         samples = []
         for part in self.decoder.parts(image):
             _, region = self.decoder.scene(part)
+            top = part.relative_to(root).parts[0].casefold()
             back = ~transform_in(window_of(region), transform)
             boxes, names = [], []
             for shape, name in shapes:
@@ -95,6 +96,7 @@ class VectorBoxReader(Reader):
                     id=part.relative_to(root).as_posix(),
                     path=part,
                     target=Objects.of(boxes, names, size=(region[2], region[3])),
+                    split=SPLIT_WORDS.get(top),
                     where=labels.relative_to(root).as_posix(),
                     group=self.decoder.group(part) or image.relative_to(root).as_posix(),
                 )

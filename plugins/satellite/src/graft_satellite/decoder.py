@@ -112,7 +112,7 @@ class SatelliteDecoder(Decoder):
             x, y = dataset.transform * (left + width / 2, top + height / 2)
             sides = (abs(dataset.transform.a) * self.options.block, abs(dataset.transform.e) * self.options.block)
             place = f"{x // sides[0]:.0f},{y // sides[1]:.0f}"
-            return f"{dataset.crs.to_authority() or dataset.crs.to_wkt()[:40]} {place}"
+            return f"{':'.join(dataset.crs.to_authority() or ('CRS',))} {place}"
 
     def displayed(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
         """Return red, green and blue where bands are called so, else the first; floats are stretched by their range."""

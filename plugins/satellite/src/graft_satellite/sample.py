@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ _REFLECTANCE: dict[str, tuple[int, int, int, int]] = {
 }
 _RESOLUTION = 10.0
 _CRS = "EPSG:32633"
+_APART = 10_000
+"""Places between the splits: they lie in different blocks of the ground."""
 _COUNTS = {"train": 1.0, "val": 0.5, "test": 1.0}
 _README = """Generated land in four bands (blue, green, red, near infrared) of 16-bit reflectance times 10000, as
 GeoTIFFs in UTM 33N with pixels of 10 m. `source` is one season and sensor, `target` another: drier, hazier, noisier,
@@ -94,18 +97,19 @@ def _write(
     kinds: tuple[str, ...],
 ) -> int:
     draw = np.random.default_rng(seed)
-    (folder / "README.txt").parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.txt").write_text(_README)
-    place = 0
-    for part, times in (("source", 3), ("target", 1)):
-        for split, share in _COUNTS.items():
-            for kind in kinds:
-                for number in range(max(2, round(per_class * share * (times if split == "train" else 1)))):
-                    path = folder / part / where(split, kind, f"{kind}-{number:03d}")
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    one(draw, kind, part == "target", path, place)
-                    place += 1
-    return place
+    written = 0
+    for region, (part, split) in enumerate(product(("source", "target"), _COUNTS)):
+        place = region * _APART
+        for kind in kinds:
+            times = 3 if (part, split) == ("source", "train") else 1
+            for number in range(max(2, round(per_class * _COUNTS[split] * times))):
+                path = folder / part / where(split, kind, f"{kind}-{number:03d}")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                one(draw, kind, part == "target", path, place)
+                place, written = place + 1, written + 1
+    return written
 
 
 def _land(
