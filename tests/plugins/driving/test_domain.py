@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,20 @@ def leaks(own: Catalogue, **split: list[int]) -> list[str]:
 
 
 def test_neighbours_in_two_splits_are_counted_and_one_pair_is_named() -> None:
-    own = catalogue(("a", "0.0"), ("a", "1.0"), ("a", "1.5"), ("a", "60"), ("b", "1.2"), (None, "1.2"), ("b", None))
+    own = catalogue(("a", "0.0"), ("a", "1.0"), ("a", "1.5"), ("a", "60"), ("b", "1.2"), ("c", "1.2"), ("b", None))
     found = leaks(own, train=[0, 2, 4, 5], val=[6], test=[1, 3])
     assert len(found) == 1
     assert found[0].startswith("drive a: 2 pairs of neighbours are in different splits: 0.png in train, and 1.0 s")
+
+
+def test_images_of_a_single_drive_have_no_group_and_are_watched_all_the_same() -> None:
+    own = catalogue(*((None, f"{second}") for second in range(4)))
+    (found,) = leaks(own, train=[0, 2], test=[1, 3])
+    assert found.startswith("the one drive: 3 pairs of neighbours")
+    # Without times nothing is known.
+    assert leaks(catalogue((None, None), (None, None)), train=[0], test=[1]) == []
+    # A table's times may be days.
+    assert leaks(replace(own, reader="csv"), train=[0, 2], test=[1, 3]) == []
 
 
 def test_drives_that_are_whole_and_neighbours_that_are_far_apart_are_no_leak() -> None:

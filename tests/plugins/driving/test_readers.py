@@ -128,7 +128,7 @@ def test_camvids_colours_come_to_eleven_classes(tmp_path: Path) -> None:
     assert len(catalogue.classes) == 11
     found = read(catalogue.samples[0].target, catalogue.classes)[:5]
     assert found == [0, catalogue.classes.index("Car"), catalogue.classes.index("Pedestrian"), 255, 1]
-    assert (catalogue.samples[0].group, catalogue.samples[0].time) == ("0001TP", "223.000")
+    assert catalogue.samples[0].time == "223.000"
 
 
 @pytest.mark.parametrize(("images", "masks"), [("train", "trainannot"), ("train/images", "train/labels")])
@@ -137,7 +137,19 @@ def test_camvids_numbers_are_read_from_both_layouts(tmp_path: Path, images: str,
     image(tmp_path / masks / "0006R0_f00930.png", numbers(3, 11, 10))
     catalogue = CamVidReader().read(tmp_path, CamVidOptions())
     assert read(catalogue.samples[0].target, catalogue.classes)[:3] == [3, 255, 10]
-    assert (catalogue.samples[0].split, catalogue.samples[0].group) == ("train", "0006R0")
+    assert catalogue.samples[0].split == "train"
+
+
+def test_camvids_videos_are_drives_unless_there_is_but_one(tmp_path: Path) -> None:
+    for name in ("0006R0_f00930", "0006R0_f00960", "0016E5_00390"):
+        image(tmp_path / "train" / f"{name}.png")
+        image(tmp_path / "trainannot" / f"{name}.png", numbers(3))
+    both = CamVidReader().read(tmp_path, CamVidOptions())
+    assert [sample.group for sample in both.samples] == ["0006R0", "0006R0", "0016E5"]
+    (tmp_path / "train/0016E5_00390.png").unlink()
+    single = CamVidReader().read(tmp_path, CamVidOptions())
+    assert [(sample.group, sample.time) for sample in single.samples] == [(None, "31.000"), (None, "32.000")]
+    assert any("data.split=time" in note for note in single.notes)
 
 
 def test_the_table_of_camvid_has_32_colours_and_every_class() -> None:

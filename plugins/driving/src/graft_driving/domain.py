@@ -15,15 +15,21 @@ if TYPE_CHECKING:
     from graft.tasks import Prediction, Task
 
 
+IN_SECONDS = ("camvid", "cityscapes", "kitti", "kitti-masks")
+"""The readers whose times are seconds of a drive; those of other data can be days."""
+
+
 class Driving(Domain):
     """Images from the road. What belongs together is a drive, which is core's to watch as a group."""
 
     def leaks(self, catalogue: Catalogue, split: Mapping[str, Sequence[int]]) -> list[Problem]:
         """Return, for each drive, how many neighbours within seconds of each other are in different splits."""
+        if catalogue.reader not in IN_SECONDS:
+            return []
         placed = ((name, catalogue.samples[index]) for name, indices in split.items() for index in indices)
         return [
             Problem(
-                f"drive {drive}",
+                f"drive {drive}" if drive else "the one drive",
                 f"{len(pairs)} pairs of neighbours are in different splits: {first[1].id} in {first[0]}, and "
                 f"{first[4]:.1f} s later {first[3].id} in {first[2]}",
             )

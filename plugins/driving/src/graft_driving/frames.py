@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -47,6 +47,12 @@ class Frame:
         )
 
 
+def by_drive(frames: Sequence[Frame]) -> list[Frame]:
+    """Return frames whose drives keep splits apart: of a single drive with times none, so that time can divide it."""
+    single = len({frame.drive for frame in frames}) == 1 and all(frame.second is not None for frame in frames)
+    return [replace(frame, drive=None) for frame in frames] if single else list(frames)
+
+
 def drive_notes(frames: Sequence[Frame]) -> list[str]:
     """Return how many drives there are, and how many frames are nearly the same as the one before."""
     if all(frame.drive is None for frame in frames):
@@ -56,6 +62,8 @@ def drive_notes(frames: Sequence[Frame]) -> list[str]:
         if frame.drive is not None:
             drives[frame.drive].append(-1.0 if frame.second is None else frame.second)
     notes = [f"{len(drives)} drives, which no split divides"]
+    if by_drive(frames) != list(frames):
+        notes = ["all images are of one drive: data.split=time tests on what comes last, and nothing else is fair"]
     if (count := sum(_near(seconds) for seconds in drives.values())) > 0:
         notes.append(f"{count} of {len(frames)} images are within {NEAR:g} s of the one before in their drive")
     return notes
@@ -65,12 +73,13 @@ def near_pairs(samples: Iterable[tuple[str, Sample]]) -> dict[str, list[tuple[st
     """Return, for each drive, neighbours in time that are in different splits and nearly the same.
 
     Args:
-        samples: Each with its split; those without a drive or a time in seconds are passed over.
+        samples: Each with its split; those without a time in seconds are passed over, and those without a drive are
+            of one that they are alone in.
     """
     drives: dict[str, list[tuple[float, str, Sample]]] = defaultdict(list)
     for split, sample in samples:
-        if sample.group is not None and (second := _seconds(sample.time)) is not None:
-            drives[sample.group].append((second, split, sample))
+        if (second := _seconds(sample.time)) is not None:
+            drives[sample.group or ""].append((second, split, sample))
     found: dict[str, list[tuple[str, Sample, str, Sample, float]]] = {}
     for drive, frames in sorted(drives.items()):
         frames.sort(key=lambda frame: (frame[0], frame[2].id))

@@ -10,7 +10,7 @@ from graft.data.samples import Catalogue
 from graft.errors import DataError, Problem
 from graft_detection.formats.geometry import Collector, Tally
 from graft_detection.sizes import image_size
-from graft_driving.frames import Frame, drive_notes
+from graft_driving.frames import Frame, by_drive, drive_notes
 from graft_driving.readers.scenes import chosen
 
 
@@ -64,7 +64,8 @@ def catalogue_of(
     classes = tuple(name for name in learnt if name in there)
     tally, wrong = Tally(), list(problems)
     samples, regions = [], 0
-    for frame, boxes in frames:
+    every = [frame for frame, _ in frames]
+    for frame, (_, boxes) in zip(by_drive(every), frames, strict=True):
         collector = Collector(image_size(frame.image), tally, wrong)
         for box in boxes:
             if box.label is None:
@@ -87,5 +88,5 @@ def catalogue_of(
         classes=classes,
         reader=reader,
         root=root,
-        notes=(*notes, *tally.notes(), *drive_notes([frame for frame, _ in frames])),
+        notes=(*notes, *tally.notes(), *drive_notes(every)),
     )

@@ -14,7 +14,7 @@ from graft.data.readers import is_hidden
 from graft.data.samples import Catalogue
 from graft.errors import DataError, Problem, did_you_mean
 from graft_driving.classes import IGNORED, ClassTable
-from graft_driving.frames import Frame, drive_notes
+from graft_driving.frames import Frame, by_drive, drive_notes
 from graft_driving.options import SceneOptions
 from graft_segmentation.masks import IGNORE, Coding, MaskFile, one_hot
 
@@ -94,18 +94,19 @@ def catalogue_of(
     classes = chosen(options.classes, table.classes)
     if not frames:
         raise DataError(f"{root}: no image with a mask is left", fix="bring the masks")
-    refuse_missing(root, [frame for frame, _ in frames], "mask")
+    every = [frame for frame, _ in frames]
+    refuse_missing(root, every, "mask")
     counts_as = {**{name: name for name in table.classes}, **table.counts_as}
     samples = [
         frame.sample(root, GroupedMask(MaskFile(frame.annotation, frame.image, coding, decoder), counts_as))
-        for frame, coding in frames
+        for frame, (_, coding) in zip(by_drive(every), frames, strict=True)
     ]
     return Catalogue(
         samples=tuple(sorted(samples, key=lambda sample: sample.id)),
         classes=classes,
         reader=reader,
         root=root,
-        notes=(*notes, *drive_notes([frame for frame, _ in frames])),
+        notes=(*notes, *drive_notes(every)),
     )
 
 
