@@ -56,8 +56,7 @@ def write_masks(folder: Path, *, seed: int = 0, size: int = 64, per_class: int =
         _save(split / "images" / f"{name}.tif", values, place, size)
         _save(split / "masks" / f"{name}.tif", mask[None], place, size)
         names = [*COVERS, "road"]
-        (split / "masks" / "classes.txt").write_text("\n".join(names) + "\n")
-        (split / "classes.txt").write_text("\n".join(names) + "\n")
+        (split.parent / "classes.txt").write_text("\n".join(names) + "\n")
 
     return _write(folder, seed, per_class, lambda split, cover, name: Path(split, name), one, ("land", "more"))
 

@@ -1,0 +1,103 @@
+"""Scenes of four bands from files to a map in their own grid, and what stands on both sides of a split."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from graft.testing.commands import Graft
+from scenes import NAMES, scene
+
+FOUR = (
+    "--domain=satellite",
+    'data.decoder.bands=["blue","green","red","nir"]',
+    *("data.decoder.high=4000", "backbone.channels=4", "backbone.size=32", "train.batch=4", "evaluation.bootstrap=0"),
+    *("--device=cpu", "-q"),
+)
+
+
+@pytest.fixture(scope="module")
+def graft(tmp_path_factory: pytest.TempPathFactory) -> Graft:
+    graft = Graft(tmp_path_factory.mktemp("satellite"))
+    for verb in ("segment", "detect", "classify"):
+        words = ("--domain", "satellite", "--size", "32", "--per-class", "4", "-q")
+        assert graft("data", "sample", verb, verb, *words).code == 0
+    return graft
+
+
+@pytest.fixture(scope="module")
+def model(graft: Graft) -> Path:
+    done = graft("segment", "train", "segment/target", *FOUR, "train.epochs=3", "--name", "land")
+    assert done.code == 0, done.err
+    return graft.folder / "runs" / "land"
+
+
+def test_segment__a_map_in_the_scenes_own_grid(graft: Graft, model: Path) -> None:
+    assert "Area on the ground" in (model / "report.html").read_text()
+    path = graft.folder / "scene.tif"
+    scene(path, (90, 130), nodata=0)
+    with rasterio.open(path, "r+") as written:
+        values = written.read()
+        values[:, :7] = 0
+        written.write(values)
+    done = graft("segment", "predict", model, path, "--format", "geotiff", "--out", "maps", "--device", "cpu")
+    assert done.code == 0, done.err
+    with rasterio.open(path) as image, rasterio.open(graft.folder / "maps" / "scene.tif") as mapped:
+        assert (mapped.crs, mapped.transform, mapped.shape) == (image.crs, image.transform, image.shape)
+        assert mapped.nodata == 255
+        found = mapped.read(1)
+        assert json.loads(mapped.tags()["classes"])[-1] == "road"
+    assert (found[:7] == 255).all()
+    done = graft("segment", "predict", model, path, "--format", "png", "--out", "pictures", "--device", "cpu")
+    assert done.code == 0, done.err
+    from PIL import Image
+
+    (picture,) = (graft.folder / "pictures").rglob("*.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(picture))[7:], found[7:])
+    (graft.folder / "broken.tif").write_bytes(b"II*\0")
+    done = graft("segment", "predict", model, "broken.tif", "--format", "geotiff", "--out", "maps")
+    assert done.code == 2
+    assert "broken.tif: cannot be decoded" in done.err
+
+
+def test_classify_and_detect__train_on_their_samples(graft: Graft) -> None:
+    done = graft("classify", "train", "classify/target", *FOUR, "train.epochs=1", "--name", "chips")
+    assert done.code == 0, done.err
+    done = graft("detect", "train", "detect/target", *FOUR, "train.epochs=1", "head.kind=ssd", "--name", "boxes")
+    assert done.code == 0, done.err
+    image = sorted((graft.folder / "detect" / "target" / "test").glob("*.tif"))[0]
+    done = graft("detect", "predict", "runs/boxes", image, "--format", "geojson", "--out", "shapes", "--device", "cpu")
+    assert done.code == 0, done.err
+    document = json.loads((graft.folder / "shapes" / f"{image.stem}.geojson").read_text())
+    for feature in document["features"]:
+        (ring,) = feature["geometry"]["coordinates"]
+        assert all(10 < x < 20 and 35 < y < 60 for x, y in ring), "degrees"
+
+
+def test_leaks__ground_on_both_sides_of_a_split_is_named(graft: Graft) -> None:
+    folder = graft.folder / "leaking"
+    shutil.copytree(graft.folder / "classify" / "target", folder)
+    chip = sorted((folder / "train" / "water").glob("*.tif"))[0]
+    with rasterio.open(chip) as given:
+        values, profile, place = given.read(), given.profile, given.transform
+    profile["transform"] = place * rasterio.Affine.translation(8, 8)
+    with rasterio.open(folder / "test" / "water" / "planted.tif", "w", **profile) as written:
+        written.write(values + 1)
+        for number, name in enumerate(NAMES, 1):
+            written.set_band_description(number, name)
+    done = graft("classify", "train", "leaking", *FOUR, "train.epochs=1")
+    assert done.code == 2
+    assert "shows the ground of test/water/planted.tif in test" in done.err
+    assert "is in train" in done.err, "and so does its block"
+
+
+def test_statistics__as_lines_of_a_recipe(graft: Graft) -> None:
+    done = graft("satellite", "statistics", "classify/target")
+    assert done.code == 0, done.err
+    assert "nir" in done.out
+    assert "[data.decoder]" in done.out

@@ -1,0 +1,138 @@
+"""Labels of the same grid, of another one, and of shapes, on an image's pixels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+from rasterio.warp import transform_geom
+
+from graft.data import BadImage
+from graft_satellite.decoder import SatelliteDecoder
+from graft_satellite.options import SatelliteOptions
+from scenes import scene
+
+MASK = np.zeros((90, 130), np.uint8)
+MASK[10:40, 20:70] = 3
+
+
+def decoder(**options: Any) -> SatelliteDecoder:
+    return SatelliteDecoder(options=SatelliteOptions(high=1, tile=45, **options))
+
+
+def labels(path: Path, mask: np.ndarray, *, crs: Any = "EPSG:32633", west: float = 400_000, pixel: float = 10) -> Path:
+    profile = {"driver": "GTiff", "height": mask.shape[0], "width": mask.shape[1], "count": 1, "dtype": mask.dtype}
+    with rasterio.open(path, "w", **profile, crs=crs, transform=from_origin(west, 5_500_000, pixel, pixel)) as written:
+        written.write(mask, 1)
+    return path
+
+
+def put_together(one: SatelliteDecoder, image: Path, mask: Path) -> np.ndarray:
+    whole = np.full(MASK.shape, -1)
+    for part in one.parts(image):
+        _, (top, left, height, width) = one.scene(part)
+        whole[top : top + height, left : left + width] = one.values(mask, like=part)
+    return whole
+
+
+def test_raster__of_the_same_grid(tmp_path: Path) -> None:
+    scene(tmp_path / "a.tif")
+    np.testing.assert_array_equal(put_together(decoder(), tmp_path / "a.tif", labels(tmp_path / "m.tif", MASK)), MASK)
+
+
+def test_raster__of_another_grid_is_brought_onto_the_images(tmp_path: Path) -> None:
+    scene(tmp_path / "a.tif")
+    finer = labels(tmp_path / "m.tif", np.kron(MASK, np.ones((2, 2), np.uint8)), pixel=5)
+    np.testing.assert_array_equal(put_together(decoder(), tmp_path / "a.tif", finer), MASK)
+
+
+@pytest.mark.parametrize(
+    ("west", "said"), [(500_000, "lies elsewhere than the image"), (400_300, "it covers .* of the image")]
+)
+def test_raster__that_does_not_cover_the_image_is_refused(tmp_path: Path, west: float, said: str) -> None:
+    scene(tmp_path / "a.tif")
+    with pytest.raises(BadImage, match=said):
+        put_together(decoder(), tmp_path / "a.tif", labels(tmp_path / "m.tif", MASK, west=west))
+
+
+def test_raster__without_a_place_fits_by_its_size_alone(tmp_path: Path) -> None:
+    scene(tmp_path / "a.tif")
+    same = labels(tmp_path / "m.tif", MASK, crs=None)
+    np.testing.assert_array_equal(put_together(decoder(), tmp_path / "a.tif", same), MASK)
+    with pytest.raises(BadImage, match="of another size than the image"):
+        put_together(decoder(), tmp_path / "a.tif", labels(tmp_path / "n.tif", MASK[:50], crs=None))
+
+
+def shapes(path: Path, *, attribute: Any = 3, crs: str | None = "EPSG:32633") -> Path:
+    left, top, right, bottom = 400_000 + 200, 5_500_000 - 100, 400_000 + 700, 5_500_000 - 400
+    ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+    geometry: Any = {"type": "Polygon", "coordinates": [ring]}
+    if crs is None:
+        geometry = transform_geom("EPSG:32633", "EPSG:4326", geometry)
+    document: dict[str, Any] = {
+        "type": "FeatureCollection",
+        "features": [{"type": "Feature", "properties": {"cover": attribute}, "geometry": geometry}],
+    }
+    if crs is not None:
+        document["crs"] = {"type": "name", "properties": {"name": crs}}
+    path.write_text(json.dumps(document))
+    return path
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32633", None])
+def test_shapes__are_drawn_in_the_images_pixels(tmp_path: Path, crs: str | None) -> None:
+    scene(tmp_path / "a.tif")
+    found = put_together(decoder(attribute="cover"), tmp_path / "a.tif", shapes(tmp_path / "s.geojson", crs=crs))
+    assert (found != MASK).sum() <= (0 if crs else 3 * (50 + 30)), "degrees are rounded at the edges"
+    every = put_together(decoder(), tmp_path / "a.tif", tmp_path / "s.geojson")
+    assert set(np.unique(every)) == {0, 1}
+
+
+def test_shapes__of_a_geopackage(tmp_path: Path) -> None:
+    import pyogrio.raw
+    import shapely
+
+    scene(tmp_path / "a.tif")
+    box = shapely.box(400_200, 5_500_000 - 400, 400_700, 5_500_000 - 100)
+    pyogrio.raw.write(
+        str(tmp_path / "s.gpkg"),
+        geometry=np.array([shapely.to_wkb(box)]),
+        field_data=[np.array([3])],
+        fields=["cover"],
+        crs="EPSG:32633",
+        geometry_type="Polygon",
+    )
+    found = put_together(decoder(attribute="cover"), tmp_path / "a.tif", tmp_path / "s.gpkg")
+    np.testing.assert_array_equal(found, MASK)
+    (tmp_path / "b.gpkg").write_bytes(b"<OGRVRTDataSource/>" + b" " * 200)
+    with pytest.raises(BadImage, match="named as a GeoPackage, but it is none"):
+        put_together(decoder(), tmp_path / "a.tif", tmp_path / "b.gpkg")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "no GeoJSON"),
+        ("[]", "no GeoJSON"),
+        ('{"features": [3]}', "no GeoJSON"),
+        ('{"features": [{"geometry": {"type": "Polygon", "coordinates": [["x"]]}}]}', "cannot be read"),
+    ],
+)
+def test_shapes__that_are_damaged_are_refused(tmp_path: Path, content: str, said: str) -> None:
+    scene(tmp_path / "a.tif")
+    (tmp_path / "s.geojson").write_text(content)
+    with pytest.raises(BadImage, match=said):
+        put_together(decoder(), tmp_path / "a.tif", tmp_path / "s.geojson")
+
+
+def test_shapes__without_the_attribute_or_with_a_text(tmp_path: Path) -> None:
+    scene(tmp_path / "a.tif")
+    with pytest.raises(BadImage, match="no attribute 'kind'; it has cover"):
+        put_together(decoder(attribute="kind"), tmp_path / "a.tif", shapes(tmp_path / "s.geojson"))
+    with pytest.raises(BadImage, match="cover is 'wood', and a class is a whole number"):
+        put_together(decoder(attribute="cover"), tmp_path / "a.tif", shapes(tmp_path / "s.geojson", attribute="wood"))
