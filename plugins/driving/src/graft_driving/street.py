@@ -19,7 +19,7 @@ _OBJECTS = {"Car": "car", "Pedestrian": "pedestrian", "Bicyclist": "bicycle", "S
 
 _OVER = 2
 _HORIZON = 0.42
-_FIRST, _LAST = 1.3, 7.0
+_FIRST, _LAST = 1.3, 4.3
 """The nearest and the furthest that things are, in lengths at which the camera sees one metre as its whole height."""
 
 Colour = tuple[int, int, int]
@@ -167,7 +167,7 @@ class _Canvas:
     def thing(self, kind: str, x: float, z: float, colour: Colour) -> tuple[float, float, float, float]:
         """Draw a thing that stands on the ground, and return its box in the canvas's pixels."""
         foot = self.at(x, z)
-        unit = self.side * 0.55 / z
+        unit = self.side * 0.75 / z
         wide, high = {
             "Car": (0.75, 0.55),
             "Pedestrian": (0.22, 0.62),
