@@ -63,7 +63,7 @@ FAULTS = (
         "a file written at import",
         "plugin.py",
         "HOOK_API = 1",
-        "import pathlib, tempfile\n\npathlib.Path(tempfile.gettempdir(), 'meadow').write_text('')\nHOOK_API = 1",
+        "import pathlib\n\npathlib.Path('meadow.log').write_text('')\nHOOK_API = 1",
         "light and TestPlugin",
     ),
     Fault(
@@ -134,7 +134,8 @@ FAULTS = (
         "state that no checkpoint has",
         "head.py",
         "self.dropout = nn",
-        "self.hidden.register_forward_hook(lambda module, given, out, more=torch.randn(options.width): out + more)\n        self.dropout = nn",
+        "self.hidden.register_forward_hook(lambda module, given, out, more=torch.randn(1): out + more)\n"
+        "        self.dropout = nn",
         "TestHead and state",
     ),
     Fault(
@@ -299,7 +300,8 @@ FAULTS = (
         "a decoder that cannot be copied",
         "decoder.py",
         '    suffixes = (".npy",)',
-        '    suffixes = (".npy",)\n\n    def __init__(self, *, options):\n        super().__init__(options=options)\n        self.key = lambda path: path',
+        '    suffixes = (".npy",)\n\n    def __init__(self, *, options):\n'
+        "        super().__init__(options=options)\n        self.key = lambda path: path",
         "TestDecoder",
     ),
     # the domain
@@ -378,7 +380,16 @@ def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
         importlib.invalidate_caches()
         recorder = Recorder()
-        without = [word for name in ("cacheprovider", "xdist", "faulthandler") for word in ("-p", f"no:{name}")]
+        # Whatever takes longer than the checks do.
+        unused = (
+            "cacheprovider",
+            "xdist",
+            "faulthandler",
+            "unraisableexception",
+            "threadexception",
+            "hypothesispytest",
+        )
+        without = ["--assert=plain", *(word for name in unused for word in ("-p", f"no:{name}"))]
         words = ["-x", "--import-mode=importlib", "-c", "pytest.ini", "--basetemp", "base", "-k", checks]
         pytest.main([*without, *words, "test_meadow.py"], plugins=[recorder])
         return recorder
@@ -450,10 +461,10 @@ def said(fault: Fault) -> str:
 
 HEAD = """# Faults that the kit finds
 
-{count} faults, each planted alone in a small plugin with a contribution of most kinds (`tests/core/testing/meadow`), whose
-tests are the classes of `graft.testing` with a name each. `tests/core/testing/test_mutations.py` plants them, asserts that
-each is found, and that the message names the file, and a line in the class or function, that has to be mended; it also
-asserts that nothing is found where nothing is wrong, and that this table is what it saw.
+{count} faults, each planted alone in a small plugin with a contribution of most kinds (`tests/core/testing/meadow`),
+whose tests are the classes of `graft.testing` with a name each. `tests/core/testing/test_mutations.py` plants them, and
+asserts that each is found, and that the message names the file, and a line in the class or function, that has to be
+mended. It also asserts that nothing is found where nothing is wrong, and that this table is what it saw.
 
 Written by `GRAFT_WRITE_RESULTS=1 pytest tests/core/testing/test_mutations.py`.
 

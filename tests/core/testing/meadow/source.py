@@ -1,5 +1,7 @@
 """The source of backbones."""
 
+import itertools
+
 from torch import nn
 
 from graft.backbones import Backbone, BackboneInfo, StageInfo
@@ -19,7 +21,7 @@ class Source:
         widths = (channels, 6, 8, 12)
         stages = [
             nn.Sequential(nn.Conv2d(before, after, 3, stride=2, padding=1), nn.BatchNorm2d(after), nn.ReLU())
-            for before, after in zip(widths, widths[1:], strict=False)
+            for before, after in itertools.pairwise(widths)
         ]
         infos = [
             StageInfo(name=name, channels=width, reduction=reduction)

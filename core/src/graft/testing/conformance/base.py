@@ -78,6 +78,7 @@ class Subject:
         if at is None:
             at = self.target if isinstance(self.spec, Descriptor) else self.place
         where = at if isinstance(at, str) else f"{getattr(at, '__qualname__', type(at).__qualname__)}, {place(at)}"
+        what = " ".join(what.split())
         pytest.fail(f"{self}: {what}\n  expected  {expected}\n  mend      {where}", pytrace=False)
 
     def demand(self, good: Any, what: str, *, expected: str, at: Any = None) -> None:
