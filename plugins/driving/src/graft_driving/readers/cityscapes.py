@@ -59,7 +59,7 @@ class CityscapesReader(Reader):
             if split == "test":
                 left += 1
                 continue
-            frames.append(_frame(found, image, masks / below.parent, split, options))
+            frames.append(_frame(found, image, masks, below.parent, split, options))
         if problems:
             raise DataError(f"{path} is not as Cityscapes is", problems=problems, fix="rename these images")
         notes = [f"{left} test images are left out: their masks are not published"] if left else []
@@ -79,10 +79,9 @@ def _masks(path: Path) -> Path | None:
 
 
 def _frame(
-    name: re.Match[str], image: Path, folder: Path, split: str | None, options: CityscapesOptions
+    name: re.Match[str], image: Path, masks: Path, below: Path, split: str | None, options: CityscapesOptions
 ) -> tuple[Frame, Coding]:
-    kind = folder.parent.parent.name
-    own = folder / f"{name['city']}_{name['sequence']}_{name['frame']}_{kind}_labelIds.png"
+    own = masks / below / f"{name['city']}_{name['sequence']}_{name['frame']}_{masks.name}_labelIds.png"
     trained = own.with_name(own.name.replace("labelIds", "labelTrainIds"))
     drive = name["city"] if options.drive == "city" else f"{name['city']}_{name['sequence']}"
     numbered = own.is_file() or not trained.is_file()
