@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graft.plugins import DomainSpec, hookimpl
+from graft.plugins import DecoderSpec, DomainSpec, hookimpl
 
 HOOK_API = 1
 
@@ -15,7 +15,22 @@ def graft_domains() -> Iterable[DomainSpec]:
     return [
         DomainSpec(
             name="medical",
-            summary="Images of patients: DICOM, NIfTI, microscopy.",
+            summary="Images of patients: DICOM, NIfTI, microscopy; patients are never divided.",
             target="graft_medical.domain:Medical",
+            recipe={"data": {"decoder": {"kind": "medical"}, "leaks": "stop"}},
+        )
+    ]
+
+
+@hookimpl
+def graft_decoders() -> Iterable[DecoderSpec]:
+    """Offer the decoder of scans."""
+    return [
+        DecoderSpec(
+            name="medical",
+            summary="DICOM and NIfTI through a window of values, in float; slices with their neighbours; usual files.",
+            target="graft_medical.decoder:MedicalDecoder",
+            options="graft_medical.options:MedicalOptions",
+            suffixes=(".dcm", ".dicom", ".nii", ".nii.gz"),
         )
     ]

@@ -1,0 +1,137 @@
+"""DICOM files through pydicom: values in the units of the modality. Torch-free."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
+
+from graft.data import BadImage
+
+SUFFIXES = (".dcm", ".dicom")
+_PREAMBLE = 128
+_KEY = secrets.token_bytes(16)
+"""Of this process alone: what stands for a patient says nothing outside of it, and cannot be looked up."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a DICOM file shows.
+
+    Args:
+        values: `(H, W)` float32 in the units of the modality, or `(H, W, 3)` uint8 or float32 0…1 in colour.
+        window: Middle and width that the file asks for, or None.
+        inverted: Whether high values are dark.
+    """
+
+    values: NDArray[Any]
+    window: tuple[float, float] | None
+    inverted: bool
+
+
+def is_dicom(path: Path) -> bool:
+    """Return whether a file is DICOM: by its suffix, or without one by the mark behind its preamble."""
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    if path.suffix:
+        return False
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_PREAMBLE + 4)[_PREAMBLE:] == b"DICM"
+    except (OSError, ValueError):
+        return False
+
+
+def header(path: Path) -> Any:
+    """Return a file's attributes without its pixels.
+
+    Raises:
+        BadImage: When it cannot be read, or has no image.
+    """
+    dataset = _read(path, stop_before_pixels=True)
+    if "Rows" not in dataset or "Columns" not in dataset:
+        raise BadImage("format", "it has no image")
+    return dataset
+
+
+def frames_of(dataset: Any) -> int:
+    """Return how many images there are in a file."""
+    return int(dataset.get("NumberOfFrames") or 1)
+
+
+def patient_of(dataset: Any) -> str | None:
+    """Return what stands for a patient in this process; None where the file names none."""
+    ident = str(dataset.get("PatientID") or "").strip()
+    if not ident:
+        return None
+    return f"patient {hashlib.blake2b(ident.encode(), key=_KEY, digest_size=5).hexdigest()}"
+
+
+def read_frame(path: Path, frame: int) -> Scan:
+    """Return one image of a file.
+
+    Raises:
+        BadImage: When it cannot be decoded; where a library for its compression is missing, what to install.
+    """
+    dataset = _read(path)
+    kind = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pydicom, about files that bend the standard and can be read
+            raw = pixel_array(dataset, index=frame)
+            if kind == "PALETTE COLOR":
+                return Scan(_colour(apply_color_lut(raw, dataset), 16), None, inverted=False)
+            if raw.ndim == 3:
+                return Scan(_colour(raw, int(dataset.BitsStored)), None, inverted=False)
+            values = np.asarray(apply_modality_lut(raw, dataset), np.float32)
+    except (RuntimeError, NotImplementedError) as error:
+        raise BadImage("format", _missing(dataset, error)) from error
+    except (ValueError, AttributeError, KeyError, IndexError, TypeError, OSError, MemoryError) as error:
+        raise BadImage("corrupt", f"its pixels cannot be decoded: {type(error).__name__}") from error
+    return Scan(values, _window(dataset), inverted=kind == "MONOCHROME1")
+
+
+def _read(path: Path, *, stop_before_pixels: bool = False) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
+    except FileNotFoundError as error:
+        raise BadImage("missing", "no such file") from error
+    except InvalidDicomError as error:
+        raise BadImage("format", "named as DICOM, but it is none") from error
+    # What a damaged file raises is not documented; its text may hold a patient's attributes, and is not repeated.
+    except Exception as error:
+        raise BadImage("corrupt", f"it cannot be read as DICOM: {type(error).__name__}") from error
+
+
+def _window(dataset: Any) -> tuple[float, float] | None:
+    """Return the first window that a file asks for."""
+    try:
+        centre, width = (np.atleast_1d(dataset[key].value)[0] for key in ("WindowCenter", "WindowWidth"))
+        return (float(centre), float(width)) if float(width) > 0 else None
+    except (KeyError, ValueError, TypeError, IndexError):
+        return None
+
+
+def _colour(values: NDArray[Any], bits: int) -> NDArray[Any]:
+    if values.dtype == np.uint8:
+        return np.asarray(values[..., :3])
+    unit: NDArray[np.float32] = (values[..., :3].astype(np.float32) / np.float32(2**bits - 1)).clip(0, 1)
+    return unit
+
+
+def _missing(dataset: Any, error: Exception) -> str:
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_compressed and "plugin" in str(error).lower():
+        return f'{syntax.name} needs another library: pip install "graft-medical[jpeg2000]"'
+    return f"its pixels cannot be decoded: {type(error).__name__}"

@@ -1,0 +1,199 @@
+"""What scans become: the values that pydicom and nibabel give, through a window, in float."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.pixels import apply_color_lut, apply_modality_lut
+
+from graft.data import BadImage
+from graft_medical.decoder import MedicalDecoder
+from graft_medical.options import MedicalOptions
+from scans import CANARY, ct, volume
+
+DRAW = np.random.default_rng(0)
+SLICE = DRAW.integers(-1000, 1000, (12, 16))
+CUBE = DRAW.integers(0, 900, (5, 6, 7)).astype(np.int16)
+
+
+def decoder(**options: Any) -> MedicalDecoder:
+    return MedicalDecoder(options=MedicalOptions(**options))
+
+
+def test_dicom__units_through_a_window_in_float(tmp_path: Path) -> None:
+    units = ct(tmp_path / "a.dcm", SLICE, slope=2, intercept=-1024)
+    np.testing.assert_allclose(decoder().measured(tmp_path / "a.dcm"), units, atol=1e-6)
+    found = decoder(window=(40, 400)).decode(tmp_path / "a.dcm", channels=1)[:, :, 0]
+    np.testing.assert_allclose(found, ((units - (40 - 200)) / 400).clip(0, 1), atol=1e-6)
+    assert found.dtype == np.float32
+    assert len(np.unique(found * 255 % 1)) > 10, "not through 8 bits"
+    assert decoder().size(tmp_path / "a.dcm") == (12, 16)
+    assert decoder().decode(tmp_path / "a.dcm", channels=3).shape == (12, 16, 3)
+
+
+def test_dicom__the_files_own_window_and_percentiles_without_one(tmp_path: Path) -> None:
+    units = ct(tmp_path / "a.dcm", SLICE, WindowCenter=[100, 5], WindowWidth=[800, 9])
+    found = decoder().decode(tmp_path / "a.dcm", channels=1)[:, :, 0]
+    np.testing.assert_allclose(found, ((units + 300) / 800).clip(0, 1), atol=1e-6)
+    units = ct(tmp_path / "b.dcm", SLICE)
+    low, high = np.percentile(units, (10, 90))
+    found = decoder(percentiles=(10, 90)).decode(tmp_path / "b.dcm", channels=1)[:, :, 0]
+    np.testing.assert_allclose(found, ((units - low) / (high - low)).clip(0, 1), atol=1e-5)
+
+
+def test_dicom__monochrome1_is_dark_where_values_are_high(tmp_path: Path) -> None:
+    ct(tmp_path / "a.dcm", SLICE)
+    ct(tmp_path / "b.dcm", SLICE, PhotometricInterpretation="MONOCHROME1")
+    plain, inverted = (decoder(window=(0, 900)).decode(tmp_path / f"{name}.dcm", channels=1) for name in "ab")
+    np.testing.assert_allclose(plain, 1 - inverted, atol=1e-6)
+
+
+def test_dicom__frames_are_parts_and_neighbours_channels(tmp_path: Path) -> None:
+    units = ct(tmp_path / "a.dcm", np.stack([SLICE, SLICE + 5, SLICE + 9]))
+    one = decoder(window=(0, 4000))
+    parts = one.parts(tmp_path / "a.dcm")
+    assert [part.name for part in parts] == ["f=000", "f=001", "f=002"]
+    assert one.parts(parts[0]) == (parts[0],)
+    for part, expected in zip(parts, units, strict=True):
+        np.testing.assert_allclose(one.measured(part), expected, atol=1e-6)
+    near = decoder(window=(0, 4000), neighbours=1)
+    assert near.channels == (3,)
+    first = near.decode(parts[0], channels=3)
+    alone = [one.decode(part, channels=1)[:, :, 0] for part in parts]
+    np.testing.assert_array_equal(first, np.stack([alone[0], alone[0], alone[1]], axis=2))
+
+
+def test_dicom__without_a_suffix_is_known_by_its_mark(tmp_path: Path) -> None:
+    ct(tmp_path / "IM0001", SLICE)
+    (tmp_path / "README").write_text("hello")
+    assert decoder().reads(tmp_path / "IM0001")
+    assert not decoder().reads(tmp_path / "README")
+
+
+def test_group__tells_patients_apart_and_says_nothing(tmp_path: Path) -> None:
+    for name, patient in (("a", "1"), ("b", "1"), ("c", "2"), ("d", "")):
+        ct(tmp_path / f"{name}.dcm", SLICE, PatientID=patient)
+    ct(tmp_path / "e.dcm", SLICE)
+    one = decoder()
+    a, b, c, nobody, canary = (one.group(tmp_path / f"{name}.dcm") for name in "abcde")
+    assert a == b != c
+    assert nobody is None
+    assert canary is not None
+    assert not any(value in canary for value in CANARY.values())
+    volume(tmp_path / "sub-07" / "anat" / "t1.nii.gz", CUBE)
+    assert one.group(tmp_path / "sub-07" / "anat" / "t1.nii.gz" / "z=001") == "sub-07"
+
+
+@pytest.mark.parametrize("axes", ["RAS", "LPS", "SAR", "AIL"])
+@pytest.mark.parametrize("axis", ["axial", "coronal", "sagittal"])
+def test_nifti__slices_are_the_same_however_it_is_stored(tmp_path: Path, axes: str, axis: str) -> None:
+    volume(tmp_path / "v.nii.gz", CUBE, axes=axes)
+    one = decoder(axis=axis)
+    parts = one.parts(tmp_path / "v.nii.gz")
+    place = {"sagittal": 0, "coronal": 1, "axial": 2}[axis]
+    assert len(parts) == CUBE.shape[place]
+    for index, part in enumerate(parts):
+        expected = np.take(CUBE, index, axis=place).T[::-1]
+        np.testing.assert_array_equal(one.measured(part), expected)
+        assert one.size(part) == expected.shape
+        assert one.decode(part, channels=1).shape == (*expected.shape, 1)
+
+
+def test_nifti__percentiles_are_the_volumes(tmp_path: Path) -> None:
+    volume(tmp_path / "v.nii", CUBE)
+    one = decoder(percentiles=(0, 100))
+    found = np.stack([one.decode(part, channels=1)[:, :, 0] for part in one.parts(tmp_path / "v.nii")])
+    assert (found.min(), found.max()) == (0, 1)
+    np.testing.assert_allclose(found[3], (CUBE[:, :, 3].T[::-1] - CUBE.min()) / (CUBE.max() - CUBE.min()), atol=1e-6)
+
+
+def test_values__the_masks_slice_or_a_refusal(tmp_path: Path) -> None:
+    volume(tmp_path / "v.nii", CUBE, axes="LPS")
+    volume(tmp_path / "m.nii.gz", (CUBE > 400).astype(np.uint8))
+    volume(tmp_path / "small.nii", CUBE[:4])
+    volume(tmp_path / "odd.nii", CUBE.astype(np.float32) / 7)
+    one = decoder()
+    part = one.parts(tmp_path / "v.nii")[2]
+    np.testing.assert_array_equal(one.values(tmp_path / "m.nii.gz", like=part), (CUBE[:, :, 2] > 400).T[::-1])
+    with pytest.raises(BadImage, match="its 4 × 6 × 7 voxels are not the 5 × 6 × 7 of the image"):
+        one.values(tmp_path / "small.nii", like=part)
+    with pytest.raises(BadImage, match="fractions"):
+        one.values(tmp_path / "odd.nii", like=part)
+
+
+def test_usual_images__are_read_as_usual(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 65535]], np.uint16)).save(tmp_path / "a.png")
+    assert decoder().decode(tmp_path / "a.png", channels=1)[0, :, 0].tolist() == [0, 1]
+    Image.new("RGB", (4, 3), (9, 8, 7)).save(tmp_path / "b.png")
+    assert decoder().decode(tmp_path / "b.png", channels=3)[0, 0].tolist() == [9, 8, 7]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.dcm", b"hello"),
+        ("a.dcm", b"\0" * 128 + b"DICM"),
+        ("a.dcm", b"\0" * 128 + b"DICM" + b"\xff" * 90),
+        ("a.nii", b"hello"),
+        ("a.nii.gz", b"\x1f\x8b\x08broken"),
+        ("a.nii", b"\x5c\x01\0\0" + b"\0" * 400),
+        ("a.nii", b""),
+    ],
+)
+def test_damaged_files__are_bad_images(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    one = decoder()
+
+    def read() -> None:
+        for part in one.parts(tmp_path / name):
+            one.decode(part, channels=1)
+
+    with pytest.raises(BadImage):
+        read()
+
+
+def test_decoder__is_pickled_and_shared_by_threads(tmp_path: Path) -> None:
+    volume(tmp_path / "v.nii.gz", CUBE)
+    one = pickle.loads(pickle.dumps(decoder()))
+    parts = list(one.parts(tmp_path / "v.nii.gz")) * 6
+    alone = [one.decode(part, channels=1) for part in parts]
+    with ThreadPoolExecutor(6) as pool:
+        for found, expected in zip(pool.map(lambda part: one.decode(part, channels=1), parts), alone, strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_real_files__give_the_values_that_pydicom_and_nibabel_give() -> None:
+    root = os.environ.get("GRAFT_TEST_DATA")
+    if not root:
+        pytest.skip("GRAFT_TEST_DATA names no folder with real data")
+    folder = Path(root, "data", "medical", "formats")
+    one = decoder()
+    for file in sorted(folder.glob("*.dcm")):
+        dataset = pydicom.dcmread(file)
+        raw = dataset.pixel_array
+        if dataset.PhotometricInterpretation == "PALETTE COLOR":
+            expected = apply_color_lut(raw, dataset) / 65535
+        elif dataset.PhotometricInterpretation == "RGB":
+            expected = raw / (2**dataset.BitsStored - 1)
+        else:
+            expected = apply_modality_lut(raw, dataset)
+        parts = one.parts(file)
+        frames = expected if len(parts) > 1 else [expected]
+        for part, wanted in zip(parts, frames, strict=True):
+            np.testing.assert_allclose(one.measured(part), wanted, rtol=1e-6, atol=1e-6, err_msg=part.name)
+            assert one.decode(part, channels=3).shape == (*one.size(part), 3)
+    for file in sorted(folder.glob("*.nii*")):
+        whole = nibabel.as_closest_canonical(nibabel.load(file)).get_fdata()
+        for part in one.parts(file):
+            numbers = [int(text.partition("=")[2]) for text in part.name.split(",")]
+            wanted = whole[:, :, numbers[-1]] if whole.ndim == 3 else whole[:, :, numbers[1], numbers[0]]
+            np.testing.assert_allclose(one.measured(part), wanted.T[::-1], rtol=1e-6, atol=1e-6, err_msg=file.name)
