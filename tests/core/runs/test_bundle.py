@@ -102,6 +102,17 @@ def test_load_bundle__made_by_a_newer_graft(tmp_path: Path) -> None:
     assert "--upgrade" in str(caught.value.fix)
 
 
+def test_load_bundle__made_before_there_were_decoders(tmp_path: Path) -> None:
+    folder, _, plugins = save_tones(tmp_path / "bundle", ("a", "b"))
+    info = json.loads((folder / "bundle.json").read_text())
+    del info["decoder"], info["numbers"]
+    info["digests"]["bundle.json"] = digest(info)
+    (folder / "bundle.json").write_text(json.dumps(info))
+    loaded = load_bundle(folder, plugins=plugins)
+    assert loaded.decoder.channels == (3, 1)
+    assert loaded.task.numbers == {}
+
+
 def test_load_bundle__missing_plugin_says_what_to_install(tmp_path: Path) -> None:
     folder, _, _ = save_tones(tmp_path / "bundle", ("a", "b"))
     with pytest.raises(PluginError, match=r"plugin tones: needed by this bundle \(made with 1\.2\)") as caught:

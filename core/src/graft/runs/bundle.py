@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from graft.recipe import ResolvedRecipe
 
 
+_STANDARD = {"plugin": "core", "name": "standard", "options": {}}
+"""The decoder of bundles from before there were others."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
     """A model, ready to predict.
@@ -155,11 +159,11 @@ def load_bundle(path: Path, *, plugins: Plugins) -> Bundle:
     state = _read_tensors(folder, info)
     task_spec, task_options = _found(TaskSpec, info["task"], plugins, folder)
     head_spec, head_options = _found(HeadSpec, info["head"], plugins, folder)
-    decoder_spec, decoder_options = _found(DecoderSpec, info["decoder"], plugins, folder)
+    decoder_spec, decoder_options = _found(DecoderSpec, info.get("decoder", _STANDARD), plugins, folder)
     decoder = build_decoder(decoder_spec, decoder_options, plugins=plugins)
     classes = tuple(info["classes"])
     task = plugins.target(task_spec)(classes=classes, options=task_options)
-    task.numbers = info["numbers"]
+    task.numbers = info.get("numbers", {})
     preprocess = Preprocess.from_json(info["preprocess"])
 
     from graft.backbones.load import build_backbone
