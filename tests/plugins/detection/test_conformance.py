@@ -11,6 +11,7 @@ class TestPlugin(PluginConformance):
 
 class TestTask(TaskConformance):
     name = "detection"
+    exports = False  # other tests do
     words = ("head.width=64",)
 
 
