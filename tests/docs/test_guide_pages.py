@@ -216,3 +216,11 @@ def test_sequences__defaults(head: str) -> None:
         assert f"`{name}` = {shown}" in text
         assert str(getattr(options, name)).lower() == shown
     assert f'`pooling` = `"{options.pooling}"`' in text
+
+
+def test_data__the_preview(trained: Path) -> None:
+    page = (GUIDE / "data.md").read_text(encoding="utf-8")
+    (words,) = [words for words in commands(page, "sh") if words[:2] == ["data", "preview"]]
+    result = Graft(trained)(*words, "--count", "2")
+    assert result.code == 0, result.err
+    assert (trained / "preview.png").stat().st_size > 1000
