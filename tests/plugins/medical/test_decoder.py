@@ -126,6 +126,13 @@ def test_values__the_masks_slice_or_a_refusal(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.values(tmp_path / "m.nii.gz", like=part), (CUBE[:, :, 2] > 400).T[::-1])
     with pytest.raises(BadImage, match="its 4 × 6 × 7 voxels are not the 5 × 6 × 7 of the image"):
         one.values(tmp_path / "small.nii", like=part)
+    shifted = nibabel.Nifti1Image(np.zeros(CUBE.shape, np.uint8), np.diag([1.0, 2.0, 4.0, 1.0]))
+    nibabel.save(shifted, tmp_path / "shifted.nii")
+    with pytest.raises(BadImage, match="it lies elsewhere than the image: their affines differ by 1"):
+        one.values(tmp_path / "shifted.nii", like=part)
+    volume(tmp_path / "many.nii", np.zeros((*CUBE.shape, 2), np.uint8))
+    with pytest.raises(BadImage, match="its 5 × 6 × 7 × 2 voxels are not the 5 × 6 × 7 of the image"):
+        one.values(tmp_path / "many.nii", like=part)
     with pytest.raises(BadImage, match="fractions"):
         one.values(tmp_path / "odd.nii", like=part)
 

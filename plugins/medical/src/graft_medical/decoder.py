@@ -17,6 +17,8 @@ from graft_medical.options import MedicalOptions
 
 _MAX_PIXELS = 100_000_000
 _MAX_VOXELS = 2_000_000_000
+_OFF = 1e-3
+"""By so much affines may differ, in millimetres: headers are rounded, and hold them in more than one way."""
 _PART = re.compile(r"(?:t=(\d+),)?([zf])=(\d+)")
 _SUBJECT = re.compile(r"(sub-[A-Za-z0-9]+)")
 
@@ -97,11 +99,9 @@ class MedicalDecoder(Decoder):
         """Return what a mask says for an image: of a volume, the same slice, and it must lie in the same grid."""
         if not nifti.is_nifti(path):
             return STANDARD.values(path, like=like, colours=colours)
-        volume = self.file(like)
-        if nifti.is_nifti(volume) and nifti.shape_of(path)[:3] != nifti.shape_of(volume)[:3]:
-            have, wanted = (" × ".join(map(str, nifti.shape_of(one)[:3])) for one in (path, volume))
-            raise BadImage("grid", f"its {have} voxels are not the {wanted} of the image")
-        found, _ = self._slice(path, like, 0, of_mask=True)
+        if nifti.is_nifti(volume := self.file(like)):
+            _require_grid(path, volume)
+        found, _ = self._slice(path, like, 0)
         if np.issubdtype(found.dtype, np.floating) and not (found == np.round(found)).all():
             raise BadImage("format", "it has fractions, where whole numbers are wanted")
         return found.astype(np.int64)
@@ -127,21 +127,29 @@ class MedicalDecoder(Decoder):
         limits = tuple(np.percentile(scan.values, self.options.percentiles).tolist())
         return _through(scan.values, self.options.window or scan.window, limits, inverted=scan.inverted)
 
-    def _slice(
-        self, file: Path, path: Path, step: int, *, of_mask: bool = False
-    ) -> tuple[NDArray[Any], tuple[float, float]]:
+    def _slice(self, file: Path, path: Path, step: int) -> tuple[NDArray[Any], tuple[float, float]]:
         found = _PART.fullmatch(path.name)
         if found is None:
             raise BadImage("format", "a volume is read slice by slice")
         volume = self._volumes(file, self.options.percentiles, _MAX_VOXELS)
         last = volume.values.shape[nifti.AXES[self.options.axis]] - 1
-        time = int(found[1]) if found[1] and volume.values.ndim == 4 and not of_mask else None
+        time = int(found[1]) if found[1] and volume.values.ndim == 4 else None
         index = min(max(int(found[3]) + step, 0), last)
         return nifti.slice_of(volume.values, self.options.axis, index, time), volume.limits
 
     def _frame(self, path: Path) -> int:
         found = _PART.fullmatch(path.name)
         return int(found[3]) if found else 0
+
+
+def _require_grid(mask: Path, volume: Path) -> None:
+    """Raise unless a mask is one volume that lies where the image's does: its numbers alone would fit many."""
+    shape, wanted = nifti.shape_of(mask), nifti.shape_of(volume)[:3]
+    if shape != wanted:
+        have, fits = (" × ".join(map(str, one)) for one in (shape, wanted))
+        raise BadImage("grid", f"its {have} voxels are not the {fits} of the image")
+    if (off := float(np.abs(nifti.grid_of(mask) - nifti.grid_of(volume)).max())) > _OFF:
+        raise BadImage("grid", f"it lies elsewhere than the image: their affines differ by {off:.3g}")
 
 
 def _through(

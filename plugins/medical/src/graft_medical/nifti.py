@@ -57,6 +57,18 @@ def shape_of(path: Path) -> tuple[int, ...]:
     return (*turned, *image.shape[3:])
 
 
+def grid_of(path: Path) -> NDArray[Any]:
+    """Return where a volume's voxels lie, `(4, 4)` in millimetres, in canonical orientation, from its header.
+
+    Raises:
+        BadImage: When it cannot be read.
+    """
+    image = _opened(path)
+    return np.asarray(
+        image.affine @ nibabel.orientations.inv_ornt_aff(nibabel.io_orientation(image.affine), image.shape[:3])
+    )
+
+
 def slice_of(values: NDArray[Any], axis: str, index: int, time: int | None = None) -> NDArray[Any]:
     """Return a slice `(H, W)` as it is looked at: anterior or superior above, columns from left to right."""
     volume = values if time is None else values[..., time]
