@@ -13,7 +13,9 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from pydicom.encaps import encapsulate
 from pydicom.pixels import apply_color_lut, apply_modality_lut
+from pydicom.uid import JPEGLosslessSV1
 
 from graft.data import BadImage
 from graft_medical.decoder import MedicalDecoder
@@ -77,6 +79,18 @@ def test_dicom__without_a_suffix_is_known_by_its_mark(tmp_path: Path) -> None:
     (tmp_path / "README").write_text("hello")
     assert decoder().reads(tmp_path / "IM0001")
     assert not decoder().reads(tmp_path / "README")
+    ct(tmp_path / "MR.1.2.840.113619", SLICE)
+    assert decoder().reads(tmp_path / "MR.1.2.840.113619")
+
+
+def test_dicom__jpeg_lossless_says_which_library_reads_it(tmp_path: Path) -> None:
+    ct(tmp_path / "a.dcm", SLICE)
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    dataset.PixelData = encapsulate([b"\xff\xd8\xff\xc3" + bytes(60)])
+    dataset.save_as(tmp_path / "a.dcm")
+    with pytest.raises(BadImage, match=r"JPEG Lossless.*pip install pylibjpeg pylibjpeg-libjpeg"):
+        decoder().decode(tmp_path / "a.dcm", channels=1)
 
 
 def test_group__tells_patients_apart_and_says_nothing(tmp_path: Path) -> None:
@@ -142,6 +156,8 @@ def test_usual_images__are_read_as_usual(tmp_path: Path) -> None:
     assert decoder().decode(tmp_path / "a.png", channels=1)[0, :, 0].tolist() == [0, 1]
     Image.new("RGB", (4, 3), (9, 8, 7)).save(tmp_path / "b.png")
     assert decoder().decode(tmp_path / "b.png", channels=3)[0, 0].tolist() == [9, 8, 7]
+    with pytest.raises(BadImage, match="no neighbours to make 5 channels"):
+        decoder(neighbours=2).decode(tmp_path / "b.png", channels=5)
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,8 @@ class MedicalDecoder(Decoder):
         """Return an image `(H, W, channels)`."""
         file = self.file(path)
         if not (nifti.is_nifti(file) or dicom.is_dicom(file)):
+            if channels not in STANDARD.channels:
+                raise BadImage("format", f"a usual image has no neighbours to make {channels} channels of")
             return STANDARD.decode(path, channels=channels, max_pixels=max_pixels)
         height, width = self.size(path)
         if height * width > max_pixels:

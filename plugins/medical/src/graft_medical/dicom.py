@@ -14,6 +14,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
+from pydicom.uid import JPEG2000TransferSyntaxes
 
 from graft.data import BadImage
 
@@ -39,10 +40,13 @@ class Scan:
 
 
 def is_dicom(path: Path) -> bool:
-    """Return whether a file is DICOM: by its suffix, or without one by the mark behind its preamble."""
+    """Return whether a file is DICOM: by its suffix, or without one by the mark behind its preamble.
+
+    What follows the last dot of a file that is named by its UID, as in `MR.1.2.840.113619`, is no suffix.
+    """
     if path.suffix.lower() in SUFFIXES:
         return True
-    if path.suffix:
+    if path.suffix and not path.suffix[1:].isdigit():
         return False
     try:
         with path.open("rb") as stream:
@@ -133,5 +137,6 @@ def _colour(values: NDArray[Any], bits: int) -> NDArray[Any]:
 def _missing(dataset: Any, error: Exception) -> str:
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_compressed and "plugin" in str(error).lower():
-        return f'{syntax.name} needs another library: pip install "graft-medical[jpeg2000]"'
+        what = '"graft-medical[jpeg2000]"' if syntax in JPEG2000TransferSyntaxes else "pylibjpeg pylibjpeg-libjpeg"
+        return f"{syntax.name} needs another library: pip install {what}"
     return f"its pixels cannot be decoded: {type(error).__name__}"
