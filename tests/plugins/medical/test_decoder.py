@@ -13,6 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels import apply_color_lut, apply_modality_lut
 from pydicom.uid import JPEGLosslessSV1
@@ -72,6 +73,43 @@ def test_dicom__frames_are_parts_and_neighbours_channels(tmp_path: Path) -> None
     first = near.decode(parts[0], channels=3)
     alone = [one.decode(part, channels=1)[:, :, 0] for part in parts]
     np.testing.assert_array_equal(first, np.stack([alone[0], alone[0], alone[1]], axis=2))
+
+
+def test_dicom__a_series_of_files_is_sorted_by_position(tmp_path: Path) -> None:
+    order = (3, 0, 2, 1)
+    for number, place in enumerate(order):
+        ct(
+            tmp_path / f"{number}.dcm",
+            SLICE + 100 * place,
+            SeriesInstanceUID="1.2.3",
+            ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+            ImagePositionPatient=[0, 0, 2.5 * place],
+        )
+    ct(tmp_path / "other.dcm", SLICE, SeriesInstanceUID="1.2.4", ImagePositionPatient=[0, 0, 1])
+    one = decoder(window=(0, 4000), neighbours=1)
+    found = one.decode(tmp_path / "2.dcm", channels=3)
+    alone = [decoder(window=(0, 4000)).decode(tmp_path / f"{n}.dcm", channels=1)[:, :, 0] for n in (3, 2, 0)]
+    np.testing.assert_array_equal(found, np.stack(alone, axis=2))
+    lone = one.decode(tmp_path / "other.dcm", channels=3)
+    np.testing.assert_array_equal(lone[:, :, 0], lone[:, :, 2])
+
+
+def test_dicom__enhanced_objects_keep_their_units_by_frame(tmp_path: Path) -> None:
+    def group(slope: float, intercept: float) -> Dataset:
+        transformation, whole = Dataset(), Dataset()
+        transformation.RescaleSlope, transformation.RescaleIntercept = slope, intercept
+        whole.PixelValueTransformationSequence = [transformation]
+        return whole
+
+    stack = np.stack([SLICE, SLICE])
+    ct(tmp_path / "shared.dcm", stack, SharedFunctionalGroupsSequence=[group(2, -30)])
+    ct(tmp_path / "each.dcm", stack, PerFrameFunctionalGroupsSequence=[group(1, 5), group(3, 0)])
+    one = decoder()
+    for part in one.parts(tmp_path / "shared.dcm"):
+        np.testing.assert_allclose(one.measured(part), SLICE * 2 - 30, atol=1e-6)
+    first, second = (one.measured(part) for part in one.parts(tmp_path / "each.dcm"))
+    np.testing.assert_allclose(first, SLICE + 5, atol=1e-6)
+    np.testing.assert_allclose(second, SLICE * 3, atol=1e-6)
 
 
 def test_dicom__without_a_suffix_is_known_by_its_mark(tmp_path: Path) -> None:

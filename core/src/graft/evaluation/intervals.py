@@ -27,7 +27,9 @@ def resamples(n: int, *, count: int, seed: int, groups: Sequence[str] | None = N
         for _ in range(count):
             yield generator.integers(n, size=n)
         return
-    numbers = np.unique(np.asarray(groups), return_inverse=True)[1]
+    first: dict[str, int] = {}
+    # By first appearance: what groups are called makes no difference.
+    numbers = np.array([first.setdefault(group, len(first)) for group in groups])
     sizes = np.bincount(numbers)
     members = np.split(np.argsort(numbers, kind="stable"), np.cumsum(sizes)[:-1])
     for _ in range(count):

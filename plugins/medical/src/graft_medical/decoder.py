@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from graft.data import STANDARD, BadImage, Decoder
 from graft_medical import dicom, nifti
 from graft_medical.options import MedicalOptions
+from graft_medical.series import Series
 
 _MAX_PIXELS = 100_000_000
 _MAX_VOXELS = 2_000_000_000
@@ -32,6 +33,7 @@ class MedicalDecoder(Decoder):
     def __init__(self, *, options: BaseModel) -> None:
         super().__init__(options=options)
         self._volumes = nifti.Volumes()
+        self._series = Series()
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -82,7 +84,9 @@ class MedicalDecoder(Decoder):
         around = range(-self.options.neighbours, self.options.neighbours + 1)
         planes = [self._unit(file, path, step) for step in around]
         if planes[0].ndim == 3:
-            return _as_channels(planes[len(planes) // 2], channels)
+            if self.options.neighbours:
+                raise BadImage("format", "an image in colour has no neighbours that could be channels")
+            return _as_channels(planes[0], channels)
         stacked = np.stack(planes, axis=2)
         return stacked if stacked.shape[2] == channels else _as_channels(stacked, channels)
 
@@ -101,8 +105,9 @@ class MedicalDecoder(Decoder):
         """Return what a mask says for an image: of a volume, the same slice, and it must lie in the same grid."""
         if not nifti.is_nifti(path):
             return STANDARD.values(path, like=like, colours=colours)
-        if nifti.is_nifti(volume := self.file(like)):
-            _require_grid(path, volume)
+        if not nifti.is_nifti(volume := self.file(like)):
+            raise BadImage("grid", "a mask in NIfTI is for an image in NIfTI; masks of other files are images")
+        _require_grid(path, volume)
         found, _ = self._slice(path, like, 0)
         if np.issubdtype(found.dtype, np.floating) and not (found == np.round(found)).all():
             raise BadImage("format", "it has fractions, where whole numbers are wanted")
@@ -113,21 +118,29 @@ class MedicalDecoder(Decoder):
         file = self.file(path)
         if dicom.is_dicom(file):
             return dicom.patient_of(dicom.header(file))
-        found = _SUBJECT.search(file.as_posix()) if nifti.is_nifti(file) else None
-        return found[1] if found else None
+        found = _SUBJECT.findall(file.as_posix()) if nifti.is_nifti(file) else []
+        return found[-1] if found else None
 
     def _unit(self, file: Path, path: Path, step: int) -> NDArray[Any]:
         """Return values as 0…1, or colours as they are, of a slice so many further."""
         if nifti.is_nifti(file):
             values, limits = self._slice(file, path, step)
             return _through(values, self.options.window, limits, inverted=False)
-        frame = self._frame(path)
-        count = dicom.frames_of(dicom.header(file))
-        scan = dicom.read_frame(file, min(max(frame + step, 0), count - 1))
+        scan = dicom.read_frame(*self._near(file, self._frame(path), step))
         if scan.values.ndim == 3:
             return scan.values
         limits = tuple(np.percentile(scan.values, self.options.percentiles).tolist())
         return _through(scan.values, self.options.window or scan.window, limits, inverted=scan.inverted)
+
+    def _near(self, file: Path, frame: int, step: int) -> tuple[Path, int]:
+        """Return the file and the frame so many further: in a film, or in a series of files by their position."""
+        if not step:
+            return file, frame
+        count = dicom.frames_of(dicom.header(file))
+        if count > 1:
+            return file, min(max(frame + step, 0), count - 1)
+        series = self._series(file)
+        return series[min(max(series.index(file) + step, 0), len(series) - 1)], 0
 
     def _slice(self, file: Path, path: Path, step: int) -> tuple[NDArray[Any], tuple[float, float]]:
         found = _PART.fullmatch(path.name)

@@ -96,12 +96,12 @@ def read_frame(path: Path, frame: int) -> Scan:
                 return Scan(_colour(apply_color_lut(raw, dataset), 16), None, inverted=False)
             if raw.ndim == 3:
                 return Scan(_colour(raw, int(dataset.BitsStored)), None, inverted=False)
-            values = np.asarray(apply_modality_lut(raw, dataset), np.float32)
+            values = np.asarray(_in_units(raw, dataset, frame), np.float32)
     except (RuntimeError, NotImplementedError) as error:
         raise BadImage("format", _missing(dataset, error)) from error
     except (ValueError, AttributeError, KeyError, IndexError, TypeError, OSError, MemoryError) as error:
         raise BadImage("corrupt", f"its pixels cannot be decoded: {type(error).__name__}") from error
-    return Scan(values, _window(dataset), inverted=kind == "MONOCHROME1")
+    return Scan(values, _window_of(dataset, frame), inverted=kind == "MONOCHROME1")
 
 
 def _read(path: Path, *, stop_before_pixels: bool = False) -> Any:
@@ -116,6 +116,33 @@ def _read(path: Path, *, stop_before_pixels: bool = False) -> Any:
     # What a damaged file raises is not documented; its text may hold a patient's attributes, and is not repeated.
     except Exception as error:
         raise BadImage("corrupt", f"it cannot be read as DICOM: {type(error).__name__}") from error
+
+
+def _groups(dataset: Any, frame: int) -> list[Any]:
+    """Return what a file says of one frame, and of all of them: enhanced objects keep their values there."""
+    found = []
+    for name, place in (("PerFrameFunctionalGroupsSequence", frame), ("SharedFunctionalGroupsSequence", 0)):
+        sequence = dataset.get(name)
+        if sequence is not None and len(sequence) > place:
+            found.append(sequence[place])
+    return found
+
+
+def _in_units(raw: NDArray[Any], dataset: Any, frame: int) -> NDArray[Any]:
+    """Return stored values in the units of the modality."""
+    for group in _groups(dataset, frame):
+        if transformation := group.get("PixelValueTransformationSequence"):
+            slope, intercept = transformation[0].RescaleSlope, transformation[0].RescaleIntercept
+            return raw.astype(np.float64) * float(slope) + float(intercept)
+    return np.asarray(apply_modality_lut(raw, dataset))
+
+
+def _window_of(dataset: Any, frame: int) -> tuple[float, float] | None:
+    """Return the window that a file asks for, for one frame or for all."""
+    for group in _groups(dataset, frame):
+        if (sequence := group.get("FrameVOILUTSequence")) and (window := _window(sequence[0])):
+            return window
+    return _window(dataset)
 
 
 def _window(dataset: Any) -> tuple[float, float] | None:

@@ -16,7 +16,7 @@ class MedicalOptions(Options):
 
     window: tuple[float, PositiveFloat] | None = None
     """Middle and width of the values that become 0 to 1, as in [40, 400] for soft tissue in CT; by default the file's
-    own, and where it has none, `percentiles`."""
+    own, and where it has none, `percentiles`. The middle minus half the width becomes 0 (DICOM's LINEAR_EXACT)."""
     percentiles: tuple[Percentage, Percentage] = (0.5, 99.5)
     """Which percentiles of a file's values become 0 and 1, where no window says it; of a volume, of all slices."""
     axis: Literal["axial", "coronal", "sagittal"] = "axial"
