@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
+from PIL import Image
 
 from graft.testing.commands import Graft
 from scans import CANARY, ct, volume
@@ -81,3 +83,18 @@ def test_volumes__slice_by_slice_with_their_masks(graft: Graft) -> None:
         path.relative_to(graft.folder / "masks").as_posix() for path in Path(graft.folder / "masks").rglob("*.png")
     )
     assert found == [f"sub-5.nii.gz/z={index:03d}.png" for index in range(5)]
+    done = graft(
+        "segment", "predict", "runs/volumes", "volumes/test/images", "--format", "nifti", "--out", "volumes-out"
+    )
+    assert done.code == 0, done.err
+    given = nibabel.load(graft.folder / "volumes" / "test" / "images" / "sub-5.nii.gz")
+    found = nibabel.load(graft.folder / "back" / "sub-5.nii.gz")
+    assert found.shape == given.shape
+    np.testing.assert_array_equal(found.affine, given.affine)
+    canonical = np.asarray(nibabel.as_closest_canonical(found).dataobj)
+    for index in range(5):
+        picture = np.asarray(Image.open(folder / "sub-5.nii.gz" / f"z={index:03d}.png"))
+        np.testing.assert_array_equal(canonical[:, :, index].T[::-1], picture)
+    refused = graft("segment", "predict", "runs/volumes", "scans/lesion/01.dcm", "--format", "nifti", "--out", "x")
+    assert refused.code == 2
+    assert "it is no NIfTI file" in refused.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graft.plugins import DecoderSpec, DomainSpec, hookimpl
+from graft.plugins import DecoderSpec, DomainSpec, OutputSpec, hookimpl
 
 HOOK_API = 1
 
@@ -32,5 +32,18 @@ def graft_decoders() -> Iterable[DecoderSpec]:
             target="graft_medical.decoder:MedicalDecoder",
             options="graft_medical.options:MedicalOptions",
             suffixes=(".dcm", ".dicom", ".nii", ".nii.gz"),
+        )
+    ]
+
+
+@hookimpl
+def graft_outputs() -> Iterable[OutputSpec]:
+    """Offer volumes."""
+    return [
+        OutputSpec(
+            name="nifti",
+            summary="class numbers with the affine of the volume's own file",
+            target="graft_medical.outputs:Nifti",
+            tasks=("segmentation",),
         )
     ]
