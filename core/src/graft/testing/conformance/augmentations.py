@@ -61,7 +61,8 @@ def blocks(height: int, width: int, channels: int, kind: type[Any]) -> tuple[NDA
 class AugmentationConformance(Conformance):
     """What is checked of an augmentation.
 
-    Where it does not move places (`tasks` names tasks whose targets say none), say `places = False`.
+    Where it does not move places (`tasks` names tasks whose targets say none), say `places = False`. Where it hides
+    what is in the picture (fog, rain), switch that off with `options`, or the places cannot be looked for.
     """
 
     kind = AugmentationSpec

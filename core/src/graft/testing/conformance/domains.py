@@ -70,15 +70,19 @@ class DomainConformance(Conformance):
                     self._sample(subject, graft_plugins, graft_lab, task)
 
     def _sample(self, subject: Subject, plugins: Plugins, lab: Lab, task: TaskSpec) -> None:
-        function = plugins.sample(subject.spec, task.takes)  # type: ignore[arg-type]
+        spec = subject.spec
+        assert isinstance(spec, DomainSpec)
+        function = plugins.sample(spec, task.takes)
         with subject.doing(f"its sample data for '{task.name}'", expected="sample data", at=function):
-            folder = lab.folder(task.name, domain=subject.spec.name)
+            folder = lab.folder(task.name, domain=spec.name)
         for part in ("source", "target", "README.txt"):
             there = (folder / part).exists()
             subject.demand(
                 there, f"its sample data have no '{part}'", expected="source, target, README.txt", at=function
             )
-        resolved = self._resolved(subject, plugins, task, named=True, train=folder / "target")
+        # What the images need to be told beside, `graft demo` says of them, too.
+        demo = task.name in spec.demos
+        resolved = self._resolved(subject, plugins, task, named=True, demo=demo, train=folder / "target")
         assert resolved is not None
         data = resolved.recipe.data
         with subject.doing(f"reading its sample data for '{task.name}'", expected="usable data", at=function):
@@ -135,7 +139,7 @@ class DomainConformance(Conformance):
         assert isinstance(spec, DomainSpec)
         base: dict[str, Any] = {"task": task.name, "domain": spec.name, "data.train": str(train)}
         if demo:
-            base |= {**task.demo, **spec.demos[task.name]}
+            base |= {**task.demo, **spec.demos[task.name], "data.train": str(train)}
         try:
             return load_recipe(None, base=base, plugins=plugins)
         except GraftError as error:
