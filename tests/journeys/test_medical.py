@@ -83,9 +83,8 @@ def test_volumes__slice_by_slice_with_their_masks(graft: Graft) -> None:
         path.relative_to(graft.folder / "masks").as_posix() for path in Path(graft.folder / "masks").rglob("*.png")
     )
     assert found == [f"sub-5.nii.gz/z={index:03d}.png" for index in range(5)]
-    done = graft(
-        "segment", "predict", "runs/volumes", "volumes/test/images", "--format", "nifti", "--out", "volumes-out"
-    )
+    folder = graft.folder / "masks"
+    done = graft("segment", "predict", "runs/volumes", "volumes/test/images", "--format", "nifti", "--out", "back")
     assert done.code == 0, done.err
     given = nibabel.load(graft.folder / "volumes" / "test" / "images" / "sub-5.nii.gz")
     found = nibabel.load(graft.folder / "back" / "sub-5.nii.gz")
