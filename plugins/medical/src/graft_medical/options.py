@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, model_validator
 
 from graft.recipe import Options
+from graft.recipe.schema import Share
 
 Percentage = Annotated[float, Field(ge=0, le=100)]
 
@@ -29,3 +30,29 @@ class MedicalOptions(Options):
         if self.percentiles[0] >= self.percentiles[1]:
             raise ValueError(f"percentiles {self.percentiles[0]:g} and {self.percentiles[1]:g} do not rise")
         return self
+
+
+class ScanOptions(Options):
+    """What is drawn at random for each scan; a key that is not given is as the preset has it."""
+
+    scale: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Smallest share of the area that a crop keeps."""
+    gamma: Share | None = None
+    """Largest change of contrast, as the logarithm of the exponent."""
+    shift: Share | None = None
+    """Largest change of brightness, as a share of the range and as a factor."""
+    field: Share | None = None
+    """Strength of a smooth bias field, half of the time."""
+    noise: Share | None = None
+    """Largest standard deviation of noise, as a share of the range, half of the time."""
+
+
+class StainOptions(Options):
+    """What is drawn at random for each stained image; a key that is not given is as the preset has it."""
+
+    scale: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Smallest share of the area that a crop keeps."""
+    stain: Share | None = None
+    """Largest relative change of each stain's density."""
+    light: Share | None = None
+    """Largest relative change of brightness."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graft.plugins import DecoderSpec, DomainSpec, OutputSpec, hookimpl
+from graft.plugins import AugmentationSpec, DecoderSpec, DomainSpec, OutputSpec, hookimpl
 
 HOOK_API = 1
 
@@ -46,4 +46,23 @@ def graft_outputs() -> Iterable[OutputSpec]:
             target="graft_medical.outputs:Nifti",
             tasks=("segmentation",),
         )
+    ]
+
+
+@hookimpl
+def graft_augmentations() -> Iterable[AugmentationSpec]:
+    """Offer presets for scans and for stained tissue."""
+    return [
+        AugmentationSpec(
+            name="scan",
+            summary="Another scanner: crops, mirror images, contrast, brightness, a bias field, noise.",
+            target="graft_medical.augment:scan",
+            options="graft_medical.options:ScanOptions",
+        ),
+        AugmentationSpec(
+            name="stain",
+            summary="Another laboratory: crops, mirror images both ways, stains taken up more or less, light.",
+            target="graft_medical.augment:stain",
+            options="graft_medical.options:StainOptions",
+        ),
     ]
