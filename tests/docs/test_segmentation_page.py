@@ -63,7 +63,7 @@ def test_formats_are_listed_and_checked(folder: Path) -> None:
     assert "png (class numbers of each pixel, with a palette; needs --out)" in shown
     for words, says in (
         (("--format", "pgn"), "there is no 'pgn' (did you mean 'png'?)"),
-        (("--format", "png"), "no folder is named for them"),
+        (("--format", "png"), "written into a folder, and none is named"),
         (("--format", "csv", "--out", "x"), "a folder is for png"),
         (("--format", "png", "--out", "x", "--output", "y.csv"), "goes to the folder --out"),
     ):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graft.console import Console
-from graft.data.options import CsvOptions, FolderOptions
+from graft.data.options import CsvOptions
 from graft.data.prepare import prepare, read
 from graft.data.store import PixelStore
 from graft.errors import DataError
@@ -81,7 +81,7 @@ def test_ants_and_bees(prepared):
 
 
 def test_traffic_signs__by_track(prepared):
-    signs = prepared("driving/gtsrb", kind="folder", options=FolderOptions(group=r"(\d+/\d+)_\d+"))
+    signs = prepared("driving/gtsrb", group=r"(\d+/\d+)_\d+")
     assert len(signs.catalogue.classes) == 43
     for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
         assert groups(signs, one).isdisjoint(groups(signs, other))

@@ -57,7 +57,7 @@ def opened(path: Path) -> Iterator[Any]:
     if head not in _MARKS:
         raise BadImage("format", "named as a TIFF, but it is none")
     try:
-        with rasterio.Env(**_LOCKED), rasterio.open(path, driver="GTiff", sharing=False) as dataset:
+        with rasterio.Env(**_LOCKED), rasterio.open(path.absolute(), driver="GTiff", sharing=False) as dataset:
             yield dataset
     except (RasterioError, OSError, ValueError, MemoryError) as error:
         if isinstance(error, BadImage):
