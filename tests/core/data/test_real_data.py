@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graft.console import Console
-from graft.data.options import CsvOptions
+from graft.data.options import CsvOptions, FolderOptions
 from graft.data.prepare import prepare, read
 from graft.data.store import PixelStore
 from graft.errors import DataError
