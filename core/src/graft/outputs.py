@@ -26,7 +26,7 @@ class Output(ABC):
 
         Args:
             predictor: Of a task that the descriptor names; `predictor.bundle` has the decoder and the classes,
-                `predictor.predict` gives predictions and `predictor.scores` what they are made from.
+                `predictor.predict` gives predictions, and `predictor.predict_rows` those of an image in bands of rows.
             paths: Files and folders, as they were typed.
             out: The folder.
 

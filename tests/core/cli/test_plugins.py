@@ -63,3 +63,19 @@ def test_list__twenty_broken_plugins(graft: Graft, site: Path) -> None:
     for name, (_, cause) in BROKEN.items():
         assert f"plugin {name} 1.0 is broken: " in result.err
         assert cause in result.out
+
+
+def test_info__says_which_backbones_suit_a_domain(graft: Graft, site: Path) -> None:
+    code = """
+from graft.plugins import DomainSpec, hookimpl
+
+HOOK_API = 1
+
+
+@hookimpl
+def graft_domains():
+    backbones = {"resnet18": "small, and as good here"}
+    return [DomainSpec(name="sea", summary="The sea.", target="a:B", backbones=backbones)]
+"""
+    install(site, "sea", code)
+    assert "The sea. Backbones that suit it: resnet18: small, and as good here." in graft("plugins", "info", "sea").out

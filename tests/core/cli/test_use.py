@@ -153,13 +153,12 @@ class Lines(Output):
     def write(self, predictor, paths, out):
         for number, path in enumerate(paths):
             try:
-                image = predictor.bundle.decoder.decode(path, channels=3)
+                size = predictor.bundle.decoder.size(path)
             except Exception as error:
                 yield path, str(error)
                 continue
-            size = predictor.bundle.preprocess.size
-            (scores,) = predictor.scores([image[: size[0], : size[1]]])
-            (out / f"{number}.txt").write_text(repr({name: value.shape for name, value in scores.items()}))
+            (file,) = predictor.predict([path])
+            (out / f"{number}.txt").write_text(f"{size} {file.prediction.shape}")
             yield out / f"{number}.txt", None
 """
 
@@ -189,7 +188,7 @@ def test_predict__a_form_that_a_plugin_offers(
     document = json.loads(invoked.stdout)
     assert [Path(path).name for path in document["files"]] == ["0.txt"]
     assert "no such file" in document["errors"][0]["error"]
-    assert (tmp_path / "out" / "0.txt").read_text() == "{'scores': (6,)}"
+    assert (tmp_path / "out" / "0.txt").read_text() == "(30, 40) (6,)"
     with pytest.raises(UserError, match="there is no 'others'"):
         invoke("predict", run.path, image, "--format", "others", "--out", tmp_path / "out", plugins=plugins)
     with pytest.raises(UserError, match="written into a folder, and none is named"):

@@ -11,7 +11,7 @@ import typer
 from graft.cli.session import JsonFlag, emit, refine
 from graft.cli.text import columns, indented
 from graft.errors import PluginError, did_you_mean
-from graft.plugins import BrokenPlugin, DisabledPlugin, PluginInfo, Plugins, TaskSpec
+from graft.plugins import BrokenPlugin, Contribution, DisabledPlugin, DomainSpec, PluginInfo, Plugins, TaskSpec
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -92,12 +92,19 @@ def _offers(plugins: Plugins, plugin: PluginInfo) -> dict[str, dict[str, str]]:
     """Return summaries by kind and name."""
     contributions = sorted(plugins.contributions(plugin), key=lambda spec: spec.kind)
     return {
-        kind: {
-            spec.name: f"{spec.summary} (graft {spec.verb})" if isinstance(spec, TaskSpec) else spec.summary
-            for spec in specs
-        }
+        kind: {spec.name: _summary(spec) for spec in specs}
         for kind, specs in groupby(contributions, key=lambda spec: spec.kind)
     }
+
+
+def _summary(spec: Contribution) -> str:
+    """Return what a contribution is in a line: of a task its verb, too, of a domain the backbones that suit it."""
+    if isinstance(spec, TaskSpec):
+        return f"{spec.summary} (graft {spec.verb})"
+    if isinstance(spec, DomainSpec) and spec.backbones:
+        suited = "; ".join(f"{arch}: {why}" for arch, why in spec.backbones.items())
+        return f"{spec.summary} Backbones that suit it: {suited}."
+    return spec.summary
 
 
 def _in_short(one: Mapping[str, Any]) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -229,17 +228,6 @@ class Predictor:
                 part = read((top, left, min(h, height - top), min(w, width - left)))
                 seen.append(cut_region(part, (0, 0, h, w)))
             yield self._model(stack_images(seen).to(self.device))
-
-    def scores(self, images: Sequence[NDArray[Any]]) -> list[dict[str, NDArray[np.float32]]]:
-        """Return what predictions are made from, by name, for each image: what an exported model gives.
-
-        Args:
-            images: `(H, W, C)`, all of one size that the network takes, uint8 or float32 0…1.
-        """
-        with torch.inference_mode():
-            outputs = self._model(stack_images(images).to(self.device))
-            named = self._model.head.exported(outputs)
-        return [{name: value[i].float().cpu().numpy() for name, value in named.items()} for i in range(len(images))]
 
     def _predicted(self, items: list[list[NDArray[Any]]]) -> list[Prediction]:
         """Return one prediction per image or sequence."""

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from graft.console import Console
 from graft.data.batch import stack_images
 from graft.data.geometry import centre_crop
+from graft.data.leaks import crossing
 from graft.data.samples import SPLITS, Sample
 from graft.engine._setup import Experiment, set_up
 from graft.errors import DataError, Problem
@@ -181,7 +182,7 @@ def look(resolved: ResolvedRecipe, *, plugins: Plugins, console: Console) -> Fin
         betrayed=betrayed(known, labels, groups=groups, classes=number),
         copies=copies,
         doubts=tuple(doubts(labels, probes["linear"].probabilities, probes["knn"].probabilities)),
-        crossing=_crossing(samples),
+        crossing=tuple(crossing((sample, sample.split) for sample in samples if sample.split)),
         advice=_advice(experiment, probes["linear"]),
         seconds=time.monotonic() - began,
         ungrouped=not any(sample.group for sample in samples),
@@ -251,14 +252,6 @@ def _groups(samples: Sequence[Sample], copies: Sequence[Copies]) -> list[str] | 
     pairs = [(first.setdefault(sample.group, index), index) for index, sample in enumerate(samples) if sample.group]
     pairs += [pair for one in copies for pair in pairwise(one.indices)]
     return [str(number) for number in sets(pairs, len(samples))]
-
-
-def _crossing(samples: Sequence[Sample]) -> tuple[str, ...]:
-    splits: dict[str, set[str]] = {}
-    for sample in samples:
-        if sample.group and sample.split:
-            splits.setdefault(sample.group, set()).add(sample.split)
-    return tuple(sorted(group for group, found in splits.items() if len(found) > 1))
 
 
 def _half(
