@@ -12,102 +12,23 @@ import json
 import os
 import statistics
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from cell import Cell
 from real_data import DOCUMENTS, WEIGHTS, table
 
 SEEDS = (0, 1, 2)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One task on one data set of a domain.
-
-    Args:
-        recipe: What all arms share.
-        arms: What each sets over it.
-        epochs: Of each run.
-    """
-
-    recipe: Mapping[str, Any]
-    arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    epochs: int
-
-
-def camvid(out: Path, data: Path) -> Path:
-    """Return CamVid's day scenes at half their size, in their own layout; a mask's pixel is one of the four."""
-    folder = out / "camvid"
-    if not folder.exists():
-        for file in sorted((data / "driving/camvid_day").glob("*/*/*")):
-            how = Image.Resampling.NEAREST if file.parent.name == "labels" else Image.Resampling.BOX
-            new = folder / file.parent.relative_to(data / "driving/camvid_day") / f"{file.stem}.png"
-            new.parent.mkdir(parents=True, exist_ok=True)
-            with Image.open(file) as opened:
-                opened.resize((opened.width // 2, opened.height // 2), how).save(new)
-    return folder
-
-
 def cells(domain: str, out: Path, data: Path) -> dict[str, Cell]:
-    """Return a domain's cells by name."""
-    scratch = {"backbone.weights": "none"}
-    if domain == "driving":
-        weather = {"task default": {}, "with weather": {"augment.kind": "road"}, "from scratch": scratch}
-        return {
-            "gtsrb": Cell(
-                recipe={
-                    "task": "classification",
-                    "data.train": str(data / "driving/gtsrb"),
-                    "data.group": r"^(\d+/\d+)_",
-                    "data.split.by": "group",
-                    "data.split.val": 0.2,
-                    "data.split.test": 0.2,
-                    "backbone.size": 64,
-                    "train.batch": 32,
-                },
-                arms={
-                    "task default": {},
-                    "domain preset": {"domain.kind": "driving"},
-                    "no mirror, no weather": {
-                        "augment.kind": "signs",
-                        **{
-                            f"augment.{name}": 0.0 for name in ("rain", "fog", "glare", "night", "motion_blur", "noise")
-                        },
-                    },
-                    "from scratch": scratch,
-                },
-                epochs=12,
-            ),
-            "highway": Cell(
-                recipe={
-                    "task": "detection",
-                    "data.train": str(data / "driving/highway"),
-                    "backbone.size": 224,
-                    "head.kind": "ssd",
-                    "head.width": 64,
-                    "train.batch": 8,
-                },
-                arms=weather,
-                epochs=12,
-            ),
-            "camvid": Cell(
-                recipe={
-                    "task": "segmentation",
-                    # Its val is of the drive that train is of: it chooses the epoch, and the other drive tests.
-                    "data.train": str(camvid(out, data)),
-                    "data.reader.kind": "camvid",
-                    "head.kind": "unet",
-                    "head.width": 8,
-                    "backbone.size": 160,
-                    "train.batch": 8,
-                },
-                arms=weather,
-                epochs=8,
-            ),
-        }
-    raise SystemExit(f"no cells of '{domain}'")
+    """Return a domain's cells by name, of `cells_<domain>.py`."""
+    if find_spec(f"cells_{domain}") is None:
+        raise SystemExit(f"no cells of '{domain}'")
+    found: dict[str, Cell] = import_module(f"cells_{domain}").cells(out, data)
+    return found
 
 
 def measured(out: Path, name: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
