@@ -101,6 +101,17 @@ class MedicalDecoder(Decoder):
             return self._slice(file, path, 0)[0]
         return dicom.read_frame(file, self._frame(path)).values
 
+    def spacing(self, path: Path) -> tuple[float, float] | None:
+        """Return what a pixel of an image measures down and across, in millimetres; None where its file says nothing.
+
+        Raises:
+            BadImage: When it cannot be read.
+        """
+        file = self.file(path)
+        if nifti.is_nifti(file):
+            return nifti.spacing_of(file, self.options.axis)
+        return dicom.spacing_of(dicom.header(file), self._frame(path)) if dicom.is_dicom(file) else None
+
     def values(self, path: Path, *, like: Path, colours: bool = False) -> NDArray[Any]:
         """Return what a mask says for an image: of a volume, the same slice, and it must lie in the same grid."""
         if not nifti.is_nifti(path):

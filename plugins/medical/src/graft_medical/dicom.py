@@ -80,6 +80,19 @@ def patient_of(dataset: Any) -> str | None:
     return f"patient {hashlib.blake2b(ident.encode(), key=_KEY, digest_size=5).hexdigest()}"
 
 
+def spacing_of(dataset: Any, frame: int) -> tuple[float, float] | None:
+    """Return what a pixel measures down and across, in millimetres; None where the file does not say."""
+    for place in (*_groups(dataset, frame), dataset):
+        try:
+            measures = place.get("PixelMeasuresSequence")
+            down, across = (float(side) for side in (measures[0] if measures else place).PixelSpacing)
+        except (AttributeError, ValueError, TypeError):
+            continue
+        if down > 0 and across > 0:
+            return down, across
+    return None
+
+
 def read_frame(path: Path, frame: int) -> Scan:
     """Return one image of a file.
 

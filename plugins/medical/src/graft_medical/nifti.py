@@ -69,6 +69,17 @@ def grid_of(path: Path) -> NDArray[Any]:
     )
 
 
+def spacing_of(path: Path, axis: str) -> tuple[float, float]:
+    """Return what a pixel of a slice measures down and across, in millimetres.
+
+    Raises:
+        BadImage: When it cannot be read.
+    """
+    sides = np.linalg.norm(grid_of(path)[:3, :3], axis=0)
+    across, down = (float(side) for place, side in enumerate(sides) if place != AXES[axis])
+    return down, across
+
+
 def slice_of(values: NDArray[Any], axis: str, index: int, time: int | None = None) -> NDArray[Any]:
     """Return a slice `(H, W)` as it is looked at: anterior or superior above, columns from left to right."""
     volume = values if time is None else values[..., time]

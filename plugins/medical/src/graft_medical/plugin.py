@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graft.plugins import AugmentationSpec, DecoderSpec, DomainSpec, OutputSpec, hookimpl
+from graft.plugins import AugmentationSpec, DecoderSpec, DomainSpec, MetricSpec, OutputSpec, hookimpl
 
 HOOK_API = 1
 
@@ -65,4 +65,31 @@ def graft_augmentations() -> Iterable[AugmentationSpec]:
             target="graft_medical.augment:stain",
             options="graft_medical.options:StainOptions",
         ),
+    ]
+
+
+@hookimpl
+def graft_metrics() -> Iterable[MetricSpec]:
+    """Offer metrics."""
+    borders = "surfaces:SurfaceDistances", "segmentation"
+    metrics = {
+        "hausdorff95": (*borders, "Hausdorff distance of borders in pixels, 95th percentile: mean, and per class."),
+        "surface_distance": (*borders, "Average symmetric surface distance in pixels; comes with hausdorff95."),
+        "lesion_sensitivity": (
+            "lesions:Lesions",
+            "segmentation",
+            "Share of lesions of which a pixel is found: mean, and per class; and false_lesions per image.",
+        ),
+        **{
+            f"sensitivity_at_{percent}": (
+                f"sensitivity:SensitivityAt{percent}",
+                "classification",
+                f"Largest sensitivity at a specificity of {percent} % at least: mean, and per class.",
+            )
+            for percent in (90, 95, 99)
+        },
+    }
+    return [
+        MetricSpec(name=name, summary=summary, target=f"graft_medical.{target}", tasks=(task,))
+        for name, (target, task, summary) in metrics.items()
     ]
