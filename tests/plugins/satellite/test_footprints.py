@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 from rasterio.transform import from_origin
 from rasterio.warp import transform
 
@@ -48,6 +49,12 @@ def test_leaks__the_same_ground_in_other_coordinates_is_found(tmp_path: Path) ->
     scene(tmp_path / "nowhere.tif", (60, 60), crs=None, west=0, resolution=1)
     (said,) = leaks(tmp_path, {"train": ["a.tif", "nowhere.tif"], "test": ["b.tif", "far.tif"]})
     assert said.startswith("a.tif: in train, shows the ground of b.tif in test (100%")
+
+
+def test_leaks__images_that_say_no_place_share_none(tmp_path: Path) -> None:
+    scene(tmp_path / "a.tif", crs=None, west=0, resolution=1)
+    Image.new("RGB", (9, 7)).save(tmp_path / "b.png")
+    assert leaks(tmp_path, {"train": ["a.tif"], "test": ["b.png"]}) == []
 
 
 @pytest.mark.parametrize(("crs", "expected"), [("EPSG:32633", 100.0), ("EPSG:3857", 41.7)])

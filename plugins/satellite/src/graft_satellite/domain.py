@@ -43,6 +43,8 @@ class Satellite(Domain):
                 if shape is not None:
                     placed.append((sample, name))
                     shapes.append(shape)
+        if not placed:
+            return []
         problems = []
         for first, second in sorted(zip(*shapely.STRtree(shapes).query(shapes).tolist(), strict=True)):
             (sample, name), (other, elsewhere) = placed[first], placed[second]
