@@ -34,6 +34,8 @@ BLOOD = ("Platelets", "RBC", "WBC")
 HEAD = {"kind": "faster-rcnn", "anchor": 4.0, "proposals": 100, "sampled": 64, "hidden": 256, "extra": 1}
 UNET_WIDTH = 8
 SIZES = {"detector": 160, "segmenter": 160, "yolo": 160}
+INPUT = [128, 160]
+"""Height and width that torchvision's detector gives BCCD's 4:3 images of 160 px, padded to a multiple of 32."""
 EPOCHS = {"detector": 3, "segmenter": 4, "yolo": 12}
 BATCH = 8
 PEERS = {"detector": "torchvision's loop", "segmenter": "smp's loop", "yolo": "ultralytics' trainer"}
@@ -77,6 +79,8 @@ def of_graft(case: str, folder: Path, epochs: int, rows: dict[str, list[dict[str
 
     blood_cells = str(Path(os.environ["GRAFT_TEST_DATA"]) / "data/medical/bccd")
     backbone = {"kind": WEIGHTS.arch, "weights": WEIGHTS.name, "size": SIZES[case]}
+    if case == "detector":
+        backbone["size"] = INPUT
     recipe: dict[str, Any] = {"task": "detection", "data": {"train": blood_cells}, "backbone": backbone, "head": HEAD}
     if case == "segmenter":
         data = {"train": str(prepared(folder, "camvid")), "reader": READERS["camvid"], "split": "given"}
@@ -193,6 +197,8 @@ def process(case: str, who: str, folder: Path, epochs: int) -> dict[str, Any]:
     command = [sys.executable, __file__, "--contender", case, who, "--epochs", str(epochs), "--work", str(folder)]
     # What ultralytics writes into the home folder goes with ours.
     home = {"HOME": str(folder), "YOLO_CONFIG_DIR": str(folder), "YOLO_OFFLINE": "True", "YOLO_AUTOINSTALL": "False"}
+    # As Graft's commands do: threads that spin while they wait slow each other down on a shared machine.
+    home["OMP_WAIT_POLICY"] = "PASSIVE"
     done = subprocess.run(command, env={**os.environ, **home}, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{case}, {who}: {done.stdout[-2000:]}{done.stderr[-4000:]}")

@@ -151,6 +151,7 @@ def test_build_backbone__channels(channels: int, network: Any, file: Path) -> No
 
 def test_build_backbone__size() -> None:
     assert build(kind=ARCH, weights="none", size=96).backbone.preprocess.size == (96, 96)
+    assert build(kind=ARCH, weights="none", size=(64, 96)).backbone.preprocess.size == (64, 96)
     with pytest.raises(WeightsError, match="cannot take images of 32 × 32 pixels"):
         build(kind="inception_v3", weights="none", size=32)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,13 @@ def test_load_recipe__list_entry(plugins: Plugins) -> None:
     resolved = load_recipe(None, base=base, overrides=["evaluation.metrics.0=rank"], plugins=plugins)
     assert resolved.recipe.evaluation.metrics == ("rank", "rank")
     assert resolved.origins["evaluation.metrics"] == "command line"
+
+
+def test_load_recipe__height_and_width(plugins: Plugins) -> None:
+    base = {"task": "sorting", "data.train": "x"}
+    first = load_recipe(None, base=base, overrides=["backbone.size=[96,128]"], plugins=plugins)
+    again = load_recipe(None, base=tomllib.loads(first.to_toml()), plugins=plugins)
+    assert first.recipe.backbone.sides == again.recipe.backbone.sides == (96, 128)
 
 
 def test_load_recipe__paths_and_none_from_python(plugins: Plugins) -> None:

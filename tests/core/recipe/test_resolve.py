@@ -130,6 +130,10 @@ BROKEN = {
     ),
     "number for a name": (GOOD + "head = 3", "head: expected a text or a table, got 3"),
     "number for a kind": (GOOD + "head.kind = 3", "head.kind: expected a text that is not empty, got 3"),
+    "no side": (
+        GOOD + "[backbone]\nsize = '96'",
+        "backbone.size: expected a whole number above 0 or a list of 2, got '96'",
+    ),
     "list for a table": (GOOD + "train = [1]", "train: expected a table, got a list"),
     "table for a number": (
         GOOD + "[train.epochs]\nx = 1",

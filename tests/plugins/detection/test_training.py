@@ -24,7 +24,7 @@ from graft_detection.formats.yolo import YoloReader
 from graft_detection.options import CocoOptions, YoloOptions
 
 RECIPE = (
-    "backbone.size=64",
+    "backbone.size=[64,80]",
     "head.width=32",
     "head.finest=4",
     "head.extra=0",

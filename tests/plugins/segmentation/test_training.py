@@ -27,7 +27,7 @@ from graft_segmentation.sample import segmented_image, write_segmented
 QUICK = {
     "task.kind": "segmentation",
     "backbone.weights": "none",
-    "backbone.size": 32,
+    "backbone.size": [32, 40],
     "train.epochs": 2,
     "train.batch": 4,
     "evaluation.bootstrap": 0,

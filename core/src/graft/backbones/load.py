@@ -98,9 +98,9 @@ def build_backbone(section: Section, *, plugins: Plugins, stochastic_depth: floa
             trained=weights.info.preprocess,
             what=f"{weights.info.name} for {spec.name}:{arch}",
         )
-    if section.size is not None:
-        backbone.preprocess = replace(backbone.preprocess, size=(section.size, section.size))
-        _try(backbone, section.size, f"{spec.name}:{arch}")
+    if section.sides is not None:
+        backbone.preprocess = replace(backbone.preprocess, size=section.sides)
+        _try(backbone, f"{spec.name}:{arch}")
     return LoadedBackbone(
         backbone=backbone,
         source=spec.name,
@@ -228,15 +228,16 @@ def _cut(backbone: Backbone, upto: str, what: str) -> Backbone:
         raise WeightsError(f"backbone.upto: {what} has no stage '{upto}'", fix=f"one of {names}") from error
 
 
-def _try(backbone: Backbone, size: int, what: str) -> None:
+def _try(backbone: Backbone, what: str) -> None:
     """Raise where the network's convolutions do not fit into a map that small."""
     was_training = backbone.training
+    height, width = backbone.preprocess.size
     try:
         with torch.no_grad():
-            backbone.eval().embed(torch.zeros(1, backbone.preprocess.channels, size, size))
+            backbone.eval().embed(torch.zeros(1, backbone.preprocess.channels, height, width))
     except RuntimeError as error:
         raise WeightsError(
-            f"backbone.size: {what} cannot take images of {size} × {size} pixels", fix="choose a larger size"
+            f"backbone.size: {what} cannot take images of {height} × {width} pixels", fix="choose a larger size"
         ) from error
     finally:
         backbone.train(was_training)

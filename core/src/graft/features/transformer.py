@@ -42,7 +42,7 @@ class DeepFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         stages: Names of stages (`stage3`), or `embedding`; what they give stands side by side. One may be given as
             text.
         pool: How a stage's maps become a vector: `gap`, `gem` or `max`. An embedding is one already.
-        size: Side of the network's square input in pixels; None for the weights' own.
+        size: Side of the network's square input in pixels, or its height and width; None for the weights' own.
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch: Images that are calculated together.
         cache: Whether features are kept in `$GRAFT_HOME/features`; or the largest size of the whole cache, as in `2GB`.
@@ -58,7 +58,7 @@ class DeepFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         weights: str = "pretrained",
         stages: str | Sequence[str] = (EMBEDDING,),
         pool: Pool = "gap",
-        size: int | None = None,
+        size: int | tuple[int, int] | None = None,
         device: str = "auto",
         batch: int = 32,
         cache: bool | str = True,

@@ -38,6 +38,14 @@ Text = Annotated[str, Field(min_length=1)]
 """A text that is not empty."""
 
 
+def _as_tuple(value: Any) -> Any:
+    # Within a section that has a `Shorthand` a strict tuple is none of JSON any more, and refuses a list.
+    return tuple(value) if isinstance(value, list) else value
+
+
+Sides = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_as_tuple)]
+"""Height and width in pixels."""
+
 _BUDGET = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -210,8 +218,13 @@ class Backbone(Options):
     """Last stage that is used, as in `stage3`; what follows it, the weights' own pooled layers included, is cut off."""
     channels: PositiveInt = 3
     """Input channels; the first convolution's pretrained weights are adapted to other numbers than three."""
-    size: PositiveInt | None = None
-    """Side of the network's square input in pixels; by default the weights' own."""
+    size: PositiveInt | Sides | None = None
+    """Side of the network's square input in pixels, or its height and width; by default the weights' own."""
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Height and width of the network's input, where the recipe says them."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
 
 
 class Pace(Options):
