@@ -15,6 +15,9 @@ from rasterio.warp import transform_geom
 from graft.data import BadImage
 from graft_satellite.decoder import SatelliteDecoder
 from graft_satellite.options import SatelliteOptions
+from graft_segmentation.masks import IGNORE, Coding, MaskFile
+from graft_segmentation.options import MaskFolderOptions
+from graft_segmentation.readers.folder import MaskFolderReader
 from scenes import scene
 
 MASK = np.zeros((90, 130), np.uint8)
@@ -25,8 +28,17 @@ def decoder(**options: Any) -> SatelliteDecoder:
     return SatelliteDecoder(options=SatelliteOptions(high=1, tile=45, **options))
 
 
-def labels(path: Path, mask: np.ndarray, *, crs: Any = "EPSG:32633", west: float = 400_000, pixel: float = 10) -> Path:
+def labels(
+    path: Path,
+    mask: np.ndarray,
+    *,
+    crs: Any = "EPSG:32633",
+    west: float = 400_000,
+    pixel: float = 10,
+    nodata: float | None = None,
+) -> Path:
     profile = {"driver": "GTiff", "height": mask.shape[0], "width": mask.shape[1], "count": 1, "dtype": mask.dtype}
+    profile["nodata"] = nodata
     with rasterio.open(path, "w", **profile, crs=crs, transform=from_origin(west, 5_500_000, pixel, pixel)) as written:
         written.write(mask, 1)
     return path
@@ -66,6 +78,32 @@ def test_raster__without_a_place_fits_by_its_size_alone(tmp_path: Path) -> None:
     np.testing.assert_array_equal(put_together(decoder(), tmp_path / "a.tif", same), MASK)
     with pytest.raises(BadImage, match="of another size than the image"):
         put_together(decoder(), tmp_path / "a.tif", labels(tmp_path / "n.tif", MASK[:50], crs=None))
+
+
+@pytest.mark.parametrize("pixel", [10, 5])
+@pytest.mark.parametrize(("dtype", "nodata"), [("uint8", 9), ("int16", -1), ("float32", float("nan"))])
+def test_raster__what_has_no_data_counts_nowhere(tmp_path: Path, pixel: float, dtype: str, nodata: float) -> None:
+    scene(tmp_path / "a.tif")
+    given = MASK.astype(dtype)
+    given[:8] = nodata
+    path = labels(tmp_path / "m.tif", np.kron(given, np.ones((10 // pixel,) * 2, dtype)), pixel=pixel, nodata=nodata)
+    one = decoder()
+    part = one.parts(tmp_path / "a.tif")[0]
+    mask = MaskFile(path, part, Coding({"else": 0, "road": 3}), one).read({"else": 0, "road": 1}, multi=False)
+    height, width = mask.shape
+    assert (mask[:8] == IGNORE).all()
+    np.testing.assert_array_equal(mask[8:], MASK[8:height, :width] == 3)
+
+
+def test_raster__no_data_is_not_taken_for_a_class(tmp_path: Path) -> None:
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    scene(tmp_path / "images" / "a.tif")
+    given = MASK.copy()
+    given[:8] = 77
+    labels(tmp_path / "masks" / "a.tif", given, nodata=77)
+    found = MaskFolderReader(decoder=decoder()).read(tmp_path, MaskFolderOptions())
+    assert len(found.classes) == 2
 
 
 def shapes(path: Path, *, attribute: Any = 3, crs: str | None = "EPSG:32633") -> Path:

@@ -26,8 +26,10 @@ VECTORS = (".geojson", ".gpkg")
 _WGS84 = CRS.from_epsg(4326)
 
 
-def from_raster(path: Path, scene: Path, region: Region) -> NDArray[Any]:
+def from_raster(path: Path, scene: Path, region: Region) -> np.ma.MaskedArray[Any, Any]:
     """Return a label raster's values on a region of a scene `(h, w)`; another grid is brought onto it, to the nearest.
+
+    Where it has no data it is masked.
 
     Raises:
         BadImage: When it has several bands, does not cover the region, or says no place and is of another size.
@@ -36,10 +38,10 @@ def from_raster(path: Path, scene: Path, region: Region) -> NDArray[Any]:
         if labels.count != 1:
             raise BadImage("bands", f"labels have one band, and it has {labels.count}")
         if _same_grid(labels, image):
-            return _whole(labels.read(1, window=window_of(region)))
+            return _whole(labels.read(1, window=window_of(region), masked=True))
         if labels.crs is None or image.crs is None:
             if (labels.height, labels.width) == (image.height, image.width):
-                return _whole(labels.read(1, window=window_of(region)))
+                return _whole(labels.read(1, window=window_of(region), masked=True))
             raise BadImage("grid", "it is of another size than the image, and one of them does not say where it lies")
         window = window_of(region)
         with WarpedVRT(
@@ -49,15 +51,21 @@ def from_raster(path: Path, scene: Path, region: Region) -> NDArray[Any]:
             height=region[2],
             width=region[3],
             resampling=Resampling.nearest,
-            add_alpha=labels.nodata is None,
+            # What has no data is a value like others on the way: the mask is of what the labels do not cover.
+            src_nodata=None,
+            add_alpha=True,
         ) as warped:
             values = warped.read(1)
             seen = warped.dataset_mask()
+            nodata = labels.nodata
     if not seen.any():
         raise BadImage("grid", "it lies elsewhere than the image")
     if not seen.all():
         raise BadImage("grid", f"it covers {(seen > 0).mean():.0%} of the image")
-    return _whole(values)
+    empty = (
+        np.zeros(values.shape, bool) if nodata is None else np.isnan(values) if np.isnan(nodata) else values == nodata
+    )
+    return _whole(np.ma.masked_array(values, empty))
 
 
 def from_vector(path: Path, scene: Path, region: Region, attribute: str | None) -> NDArray[np.int64]:
@@ -147,12 +155,13 @@ def _same_grid(labels: Any, image: Any) -> bool:
     return same and labels.transform.almost_equals(image.transform, precision=1e-6 * abs(image.transform.a))
 
 
-def _whole(values: NDArray[Any]) -> NDArray[np.int64]:
-    """Return labels that are whole numbers.
+def _whole(values: np.ma.MaskedArray[Any, Any]) -> np.ma.MaskedArray[Any, Any]:
+    """Return labels that are whole numbers, as such.
 
     Raises:
         BadImage: When they are fractions.
     """
-    if np.issubdtype(values.dtype, np.floating) and not (values == np.round(values)).all():
+    known = values.filled(0)
+    if np.issubdtype(values.dtype, np.floating) and not (known == np.round(known)).all():
         raise BadImage("format", "it has fractions, where whole numbers are wanted")
-    return values.astype(np.int64)
+    return np.ma.masked_array(known.astype(np.int64), np.ma.getmaskarray(values))

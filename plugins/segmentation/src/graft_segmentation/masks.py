@@ -76,11 +76,17 @@ class Coding:
         return {**named, **{_number(code): None for code in self.ignore}}
 
     def decoded(self, values: NDArray[Any], index: Mapping[str, int], path: Path) -> NDArray[np.uint8]:
-        """Return values or packed colours as class numbers.
+        """Return values or packed colours as class numbers; what is masked in them counts nowhere.
 
         Raises:
             BadMask: With the values that no class has.
         """
+        mask = np.full(values.shape, IGNORE, np.uint8)
+        labelled = ~np.ma.getmaskarray(values)
+        mask[labelled] = self._numbers(np.ma.getdata(values)[labelled], index, path)
+        return mask
+
+    def _numbers(self, values: NDArray[Any], index: Mapping[str, int], path: Path) -> NDArray[np.uint8]:
         if self.threshold is not None:
             values = (values > self.threshold).astype(np.uint8)
         there, inverse = np.unique(values, return_inverse=True)
@@ -95,7 +101,7 @@ class Coding:
         if missing:
             raise BadMask(f"{path}: shows '{missing[0]}', which is none of the classes")
         numbers = np.array([IGNORE if name is None else index[name] for name in names], np.uint8)
-        return numbers[inverse].reshape(values.shape)
+        return numbers[inverse]
 
 
 @dataclass(frozen=True)
@@ -154,6 +160,7 @@ class ClassFiles:
         planes: dict[str, NDArray[np.bool_]] = {}
         for name, path in self.files.items():
             values = raw_values(path, self.image, self.decoder, coloured=False)
+            values = np.ma.filled(values, 0)
             planes[name] = values > (127 if values.max(initial=0) > 1 else 0)
         size = next(iter(planes.values())).shape
         for name, plane in planes.items():

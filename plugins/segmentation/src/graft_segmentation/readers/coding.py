@@ -132,7 +132,7 @@ def _values(masks: Sequence[Pair], decoder: Decoder) -> tuple[set[int | str], in
             return {
                 int(value)
                 for part in decoder.parts(image)
-                for value in np.unique(raw_values(path, part, decoder, coloured=False))
+                for value in np.unique(np.ma.compressed(raw_values(path, part, decoder, coloured=False)))
             }
         except BadMask as error:
             return error
