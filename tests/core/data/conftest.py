@@ -13,8 +13,8 @@ from PIL import Image
 
 from graft.data.options import CsvOptions, FolderOptions, SequenceOptions
 from graft.data.readers.folder import FolderReader
+from graft.data.readers.labels import CsvReader
 from graft.data.readers.sequences import SequenceReader
-from graft.data.readers.table import CsvReader
 from graft.data.samples import Catalogue, Sample
 from graft.errors import Problem
 from graft.plugins.descriptors import ReaderSpec

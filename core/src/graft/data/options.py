@@ -16,13 +16,11 @@ class FolderOptions(Options):
     """How deep the class folders lie; from 2 on, the folders above them are the samples' groups."""
 
 
-class CsvOptions(Options):
-    """A table with one row per image, in UTF-8, with a header; the separator of its columns is detected."""
+class TableOptions(Options):
+    """The columns that every table may have."""
 
     path: str = "path"
     """The column of image paths."""
-    label: str = "label"
-    """The column of class names."""
     split: str = "split"
     """The column of `train`, `val` or `test`, where there is one."""
     group: str = "group"
@@ -31,6 +29,13 @@ class CsvOptions(Options):
     """The column of times (numbers, ISO dates) that `data.split.by = "time"` goes by, where there is one."""
     root: str | None = None
     """The folder that image paths are relative to, itself relative to the table's folder, which is the default."""
+
+
+class CsvOptions(TableOptions):
+    """A table with one row per image, in UTF-8, with a header; the separator of its columns is detected."""
+
+    label: str = "label"
+    """The column of class names."""
     separator: str = ";"
     """What separates several labels in one cell; empty when a cell is always one label."""
     allow_empty: bool = False

@@ -22,7 +22,7 @@ def graft_readers() -> list[ReaderSpec]:
         ReaderSpec(
             name="csv",
             summary="A table with the columns path and label, and perhaps split and group.",
-            target="graft.data.readers.table:CsvReader",
+            target="graft.data.readers.labels:CsvReader",
             options="graft.data.options:CsvOptions",
             gives="labels",
         ),

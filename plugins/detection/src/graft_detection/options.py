@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator
 
-from graft.data.options import CsvOptions
+from graft.data.options import TableOptions
 from graft.recipe.schema import Options
 
 _GROUPS = 32
@@ -34,12 +34,14 @@ class YoloOptions(Options):
     """A YAML file that names the images of each split and the classes, or a folder with `images` and `labels`."""
 
 
-class BoxTableOptions(CsvOptions):
+class BoxTableOptions(TableOptions):
     """A table with a row per object, in UTF-8, with a header: `path,label,xmin,ymin,xmax,ymax`.
 
     A row with a path alone is an image without objects, and must be the only one of its image.
     """
 
+    label: str = "label"
+    """The column of class names."""
     xmin: str = "xmin"
     """The column of left edges, in pixels from 0."""
     ymin: str = "ymin"
@@ -52,13 +54,6 @@ class BoxTableOptions(CsvOptions):
     """The column that says with 1 that a box is a crowd, where there is one."""
     difficult: str = "difficult"
     """The column that says with 1 that an object is difficult, where there is one."""
-
-    @model_validator(mode="after")
-    def _one_label_per_box(self) -> BoxTableOptions:
-        given = {name for name in ("separator", "allow_empty") if name in self.model_fields_set}
-        if given and any(getattr(self, name) != type(self).model_fields[name].default for name in given):
-            raise ValueError(f"{' and '.join(sorted(given))}: a box has one label, and an image may have no box")
-        return self
 
 
 class TaskOptions(Options):

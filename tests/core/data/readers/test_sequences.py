@@ -6,8 +6,8 @@ import pytest
 
 from graft.data.options import CsvOptions, FolderOptions, SequenceOptions
 from graft.data.readers.folder import FolderReader
+from graft.data.readers.labels import CsvReader
 from graft.data.readers.sequences import SequenceReader
-from graft.data.readers.table import CsvReader
 from graft.errors import DataError
 
 

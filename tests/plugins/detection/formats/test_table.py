@@ -76,8 +76,3 @@ def test_read__other_columns(tmp_path: Path) -> None:
 def test_read__nothing_where_the_paths_lead(tmp_path: Path) -> None:
     said = mistakes(write(tmp_path, "a.png,cat,1,2,3,4,,,,\n"))
     assert "data.reader.root=images" in said
-
-
-def test_options__a_box_has_one_label() -> None:
-    with pytest.raises(ValueError, match="a box has one label"):
-        BoxTableOptions(separator="|")

@@ -8,7 +8,7 @@ from pathlib import Path
 from graft.data.frames import natural
 from graft.data.options import SequenceOptions
 from graft.data.readers._files import as_text
-from graft.data.readers.table import Table
+from graft.data.readers.labels import LabelTable
 from graft.data.samples import Sample
 from graft.errors import DataError, Problem
 
@@ -23,7 +23,7 @@ class Frame:
     cells: dict[str, str]
 
 
-class SequenceTable(Table):
+class SequenceTable(LabelTable):
     """A table whose rows are frames. Labels, split and group stand in one row of a sequence, or in each of them.
 
     Args:
@@ -89,7 +89,7 @@ class SequenceTable(Table):
             Sample(
                 id=name,
                 path=paths[0],
-                target=self.labels(line, self.agreed(frames, "label")),
+                target=self.target(line, {"label": self.agreed(frames, "label")}),
                 group=self.agreed(frames, "group") or None,
                 split=self.split(line, split),
                 where=self.where(line),

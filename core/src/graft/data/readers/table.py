@@ -1,79 +1,28 @@
-"""A table with one row per image: `path,label[,split,group,time]`. Torch-free."""
+"""Tables whose rows say something of images: what the readers of tables have in common. Torch-free."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel
-
-from graft.data.options import CsvOptions
-from graft.data.reader import Reader
+from graft.data.options import TableOptions
 from graft.data.readers._files import (
     SPLIT_WORDS,
     as_text,
-    class_problems,
-    classes_of,
     exists,
     is_image,
-    require_path,
-    twin_notes,
 )
-from graft.data.samples import Catalogue, Sample
+from graft.data.samples import Sample
 from graft.errors import DataError, Problem, did_you_mean
 
 TABLES = (".csv", ".tsv")
 """How the names of tables end."""
 
 _DELIMITERS = ",;\t"
-_NO_LABEL = frozenset({"", "nan"})
-
-
-class CsvReader(Reader):
-    """Reads a table in UTF-8 whose header names its columns; commas, semicolons or tabs are detected.
-
-    Targets are tuples of class names, in the order of the cell.
-    """
-
-    def detect(self, path: Path) -> str | None:
-        """Return why `path` is read as a table with a row per image: its name says so, and its columns nothing else."""
-        if is_table(path) and not lists_frames(path):
-            return f"a {path.suffix.lower()} table"
-        return None
-
-    def read(self, path: Path, options: BaseModel) -> Catalogue:
-        """Return the images that the table lists.
-
-        Files that do not exist are left to the check of the images, which stops or skips as the recipe says, unless
-        there are other mistakes, or no file exists at all: then the column or the root is wrong.
-
-        Raises:
-            DataError: With every mistake in the table, by line.
-        """
-        if not isinstance(options, CsvOptions):
-            raise TypeError(f"CsvOptions are needed, not {type(options).__name__}")
-        require_path(path, "data")
-        if not path.is_file():
-            raise DataError(
-                f"{path} is a folder, and the reader 'csv' needs a table", fix=f"data.train={path}/labels.csv"
-            )
-        table = Table(path, options)
-        problems = table.read()
-        problems += class_problems(table.samples, path.name)
-        every = len(table.missing) == len(table.samples)
-        if problems or every:
-            fix = table.wrong_root() if table.missing and every else None
-            raise DataError(
-                f"{path} cannot be used",
-                problems=[*problems, *table.missing],
-                fix=fix or "correct these lines",
-            )
-        samples = tuple(sorted(table.samples, key=lambda sample: sample.id))
-        classes = tuple(classes_of(samples))
-        return Catalogue(samples=samples, classes=classes, reader="csv", root=table.root, notes=twin_notes(classes))
 
 
 def is_table(path: Path) -> bool:
@@ -84,7 +33,7 @@ def is_table(path: Path) -> bool:
 def lists_frames(path: Path) -> bool:
     """Return whether a table has a row per frame of a sequence: whether it has the columns `sequence` and `frame`."""
     try:
-        _, header = next(Table(path, CsvOptions()).rows(), (1, []))
+        _, header = next(Table(path, TableOptions()).rows(), (1, []))
     except (DataError, OSError):
         return False
     return {"sequence", "frame"} <= {name.strip() for name in header}
@@ -96,7 +45,7 @@ def listed_paths(path: Path) -> list[Path]:
     Raises:
         DataError: When it is no table in UTF-8, or has no such column.
     """
-    table = Table(path, CsvOptions())
+    table = Table(path, TableOptions())
     rows = table.rows()
     names = [name.strip() for name in next(rows, (1, [""]))[1]]
     if "path" not in names:
@@ -113,20 +62,23 @@ def listed_paths(path: Path) -> list[Path]:
 
 
 class Table:
-    """A table and what is wrong with it. What it is read for, `uses`, are the names of options that name columns."""
+    """A table and what is wrong with it. A reader's own has the reader's name, and says what a row is.
 
-    reader = "csv"
-    uses: tuple[str, ...] = ("path", "label", "split", "group", "time")
+    Its columns are named by the options that `uses` lists; those of them that are `optional` need not be there.
+    """
+
+    reader: str
+    uses: tuple[str, ...]
     optional: frozenset[str] = frozenset({"split", "group", "time"})
 
-    def __init__(self, path: Path, options: CsvOptions) -> None:
+    def __init__(self, path: Path, options: TableOptions) -> None:
         self.path = path
         self.options = options
         self.root = path.parent / options.root if options.root else path.parent
         self.samples: list[Sample] = []
         self.missing: list[Problem] = []
         self.problems: list[Problem] = []
-        self.first: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self.first: dict[str, tuple[int, Any]] = {}
         self.listings: dict[Path, list[str]] = {}
 
     def read(self) -> list[Problem]:
@@ -139,6 +91,27 @@ class Table:
         if not self.samples and not self.problems:
             raise DataError(f"{self.path} has a header and no rows", fix="list one image per row")
         return self.problems
+
+    def checked(self, more: Iterable[Problem] = ()) -> tuple[Sample, ...]:
+        """Return the samples by their ids.
+
+        Files that do not exist are left to the check of the images, which stops or skips as the recipe says, unless
+        there are other mistakes, or no file exists at all: then the column or the root is wrong.
+
+        Args:
+            more: What is wrong beside the rows.
+
+        Raises:
+            DataError: With everything that is wrong.
+        """
+        problems = [*self.problems, *more]
+        every = len(self.missing) == len(self.samples)
+        if problems or every:
+            fix = self.wrong_root() if self.missing and every else None
+            raise DataError(
+                f"{self.path} cannot be used", problems=[*problems, *self.missing], fix=fix or "correct these lines"
+            )
+        return tuple(sorted(self.samples, key=lambda sample: sample.id))
 
     def read_rows(self) -> None:
         """Add every row.
@@ -216,8 +189,8 @@ class Table:
         return {use: header.index(column) for use, column in given.items() if column in header}
 
     def add(self, line: int, cells: dict[str, str]) -> None:
-        """Take a row's cells, by what they are for."""
-        labels = self.labels(line, cells["label"])
+        """Take a row's cells, by what they are for: an image with its target."""
+        target = self.target(line, cells)
         split = self.split(line, cells["split"]) if "split" in cells else None
         if not cells["path"]:
             self.note(line, "no path")
@@ -226,21 +199,16 @@ class Table:
         name = as_text(Path(os.path.relpath(path, self.root)).as_posix())
         if name in self.first:
             first, before = self.first[name]
-            if set(before) == set(labels):
-                self.note(line, f"{cells['path']} is in line {first} already")
-            else:
-                hint = f"several labels go into one cell: {self.options.separator.join((*before, *labels))}"
-                what = f"{cells['path']} is {_shown(labels)} here and {_shown(before)} in line {first}"
-                self.note(line, what, hint if self.options.separator else None)
+            self.note(line, *self.again(cells["path"], target, first, before))
             return
-        self.first[name] = (line, labels)
+        self.first[name] = (line, target)
         if not exists(path):
             self.missing.append(Problem(self.where(line), f"no file {path}", self.similar(path)))
         self.samples.append(
             Sample(
                 id=name,
                 path=path,
-                target=labels,
+                target=target,
                 group=cells.get("group") or None,
                 split=split,
                 where=self.where(line),
@@ -248,13 +216,13 @@ class Table:
             )
         )
 
-    def labels(self, line: int, cell: str) -> tuple[str, ...]:
-        """Return the labels in a cell."""
-        parts = cell.split(self.options.separator) if self.options.separator else [cell]
-        labels = tuple(dict.fromkeys(part.strip() for part in parts if part.strip().lower() not in _NO_LABEL))
-        if not labels and not self.options.allow_empty:
-            self.note(line, "no label", "data.reader.allow_empty=true when it shows none of the classes")
-        return labels
+    def target(self, line: int, cells: dict[str, str]) -> Any:
+        """Return what a row says of its image, and note what is wrong with it."""
+        raise NotImplementedError(f"{type(self).__name__} says nothing of images")
+
+    def again(self, path: str, target: Any, first: int, before: Any) -> tuple[str, str | None]:
+        """Return what is wrong with a row whose image is in line `first` already, and what to do."""
+        return f"{path} is in line {first} already", None
 
     def split(self, line: int, cell: str) -> str | None:
         """Return the split that a cell names; None for an empty one."""
@@ -295,8 +263,8 @@ class Table:
         sample = self.samples[0]
         for folder in sorted(entry for entry in self.root.iterdir() if entry.is_dir()):
             if (folder / os.path.relpath(sample.path, self.root)).exists():
-                root = os.path.relpath(folder, self.path.parent)
-                return f"the images are in {folder}: data.reader.kind=csv data.reader.root={Path(root).as_posix()}"
+                root = Path(os.path.relpath(folder, self.path.parent)).as_posix()
+                return f"the images are in {folder}: data.reader.kind={self.reader} data.reader.root={root}"
         return "data.reader.root=FOLDER names the folder that the paths are relative to"
 
     def where(self, line: int) -> str:
@@ -306,7 +274,3 @@ class Table:
     def note(self, line: int, what: str, hint: str | None = None) -> None:
         """Take down what is wrong with a line."""
         self.problems.append(Problem(self.where(line), what, hint))
-
-
-def _shown(labels: tuple[str, ...]) -> str:
-    return " and ".join(repr(label) for label in labels) or "nothing"

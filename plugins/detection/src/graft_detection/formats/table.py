@@ -48,16 +48,11 @@ class BoxTableReader(Reader):
         if not path.is_file():
             raise DataError(f"{path} is a folder, and the reader 'csv-boxes' needs a table")
         table = _BoxTable(path, options)
-        problems = table.read()
-        every = len(table.missing) == len(table.samples)
-        if problems or every:
-            fix = table.wrong_root() if table.missing and every else None
-            raise DataError(
-                f"{path} cannot be used", problems=[*problems, *table.missing], fix=fix or "correct these lines"
-            )
-        classes = tuple(sorted({name for sample in table.samples for name in sample.target.labels}))
+        table.read()
+        samples = table.checked()
+        classes = tuple(sorted({name for sample in samples for name in sample.target.labels}))
         return Catalogue(
-            samples=tuple(sorted(table.samples, key=lambda sample: sample.id)),
+            samples=samples,
             classes=classes,
             reader="csv-boxes",
             root=table.root,

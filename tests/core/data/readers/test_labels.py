@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from graft.data.options import CsvOptions, FolderOptions
-from graft.data.readers.table import CsvReader, listed_paths
+from graft.data.readers.labels import CsvReader
+from graft.data.readers.table import listed_paths
 from graft.errors import DataError
 
 
