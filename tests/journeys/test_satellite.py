@@ -85,7 +85,7 @@ def test_leaks__ground_on_both_sides_of_a_split_is_named(graft: Graft) -> None:
     chip = sorted((folder / "train" / "water").glob("*.tif"))[0]
     with rasterio.open(chip) as given:
         values, profile, place = given.read(), given.profile, given.transform
-    profile["transform"] = place * rasterio.Affine.translation(8, 8)
+    profile["transform"] = place @ rasterio.Affine.translation(8, 8)
     with rasterio.open(folder / "test" / "water" / "planted.tif", "w", **profile) as written:
         written.write(values + 1)
         for number, name in enumerate(NAMES, 1):

@@ -117,7 +117,7 @@ def _pairs(root: Path) -> list[tuple[Path, Path]]:
 
 def _box_of(shape: Any, back: Any, size: tuple[int, int]) -> list[float] | None:
     """Return the box around a shape in a tile's pixels, cut at its edge; None where it is hardly in it."""
-    points = [back * (x, y) for x, y in shapely.get_coordinates(shape).tolist()]
+    points = [back @ (x, y) for x, y in shapely.get_coordinates(shape).tolist()]
     if not points:
         return None
     left, right = min(x for x, _ in points), max(x for x, _ in points)

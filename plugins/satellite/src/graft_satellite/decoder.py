@@ -109,7 +109,7 @@ class SatelliteDecoder(Decoder):
             if dataset.crs is None or dataset.transform.is_identity:
                 return None
             top, left, height, width = region
-            x, y = dataset.transform * (left + width / 2, top + height / 2)
+            x, y = dataset.transform @ (left + width / 2, top + height / 2)
             sides = (abs(dataset.transform.a) * self.options.block, abs(dataset.transform.e) * self.options.block)
             place = f"{x // sides[0]:.0f},{y // sides[1]:.0f}"
             return f"{':'.join(dataset.crs.to_authority() or ('CRS',))} {place}"

@@ -34,7 +34,7 @@ def footprint(decoder: SatelliteDecoder, path: Path) -> Any | None:
     with opened(file) as dataset:
         if dataset.crs is None or dataset.transform.is_identity:
             return None
-        ring = [dataset.transform * point for point in _outline(*region)]
+        ring = [dataset.transform @ point for point in _outline(*region)]
         outline = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
         return shapely.geometry.shape(transform_geom(dataset.crs, _DEGREES, outline))
 
@@ -56,7 +56,7 @@ def pixel_area(decoder: SatelliteDecoder, path: Path) -> float | None:
             return None
         # The middle, and half of the image to the right of it and below: far enough apart for the numbers' precision.
         row, column = top + height / 2, left + width / 2
-        points = [dataset.transform * at for at in ((column, row), (left + width, row), (column, top + height))]
+        points = [dataset.transform @ at for at in ((column, row), (left + width, row), (column, top + height))]
         longitudes, latitudes = transform_points(dataset.crs, _DEGREES, *zip(*points, strict=True))
     latitude = math.radians(latitudes[0])
     bent = 1 - _ECCENTRICITY * math.sin(latitude) ** 2

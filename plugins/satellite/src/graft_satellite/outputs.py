@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import rasterio
@@ -18,9 +18,12 @@ from graft.errors import UserError
 from graft.outputs import Output
 from graft_satellite.decoder import SatelliteDecoder
 from graft_satellite.geotiff import is_geotiff, opened
+from graft_satellite.seams import TILE_OVERLAP, in_scene, merged
+from graft_satellite.tiles import overlapping, part_of
 
 if TYPE_CHECKING:
     from graft.outputs import Predictor
+    from graft_detection.detections import Detections
 
 _NODATA = 255
 _STRIP = 256
@@ -81,7 +84,7 @@ class GeoJson(Output):
     """`geojson`: the boxes in a scene as shapes, in degrees, as the format wants (RFC 7946)."""
 
     def write(self, predictor: Predictor, paths: Iterable[Path], out: Path) -> Iterator[tuple[Path, str | None]]:
-        """Write `OUT/NAME.geojson` for each scene, with the boxes of all its tiles.
+        """Write `OUT/NAME.geojson` for each scene: the boxes of its tiles, which overlap, each object once.
 
         Raises:
             UserError: When the model was not trained with this domain's decoder.
@@ -102,19 +105,20 @@ class GeoJson(Output):
             crs, transform = dataset.crs, dataset.transform
         if crs is None:
             raise BadImage("grid", "it does not say where it lies")
-        features = []
-        for file in predictor.predict(decoder.parts(scene)):
+        tiles = overlapping(decoder.size(scene), decoder.options.tile, TILE_OVERLAP)
+        found = []
+        parts = [part_of(scene, tile.seen) for tile in tiles]
+        for tile, file in zip(tiles, predictor.predict(parts), strict=True):
             if file.error is not None:
                 raise BadImage("unreadable", f"{file.path.name}: {file.error}")
-            _, (row, column, _, _) = decoder.scene(file.path)
-            found: Any = file.prediction
-            for box, label, score in zip(found.boxes.tolist(), found.labels, found.scores, strict=True):
-                left, top, right, bottom = (edge + shift for edge, shift in zip(box, (column, row) * 2, strict=True))
-                corners = [(left, top), (left, bottom), (right, bottom), (right, top), (left, top)]
-                ring = [transform * corner for corner in corners]
-                geometry = transform_geom(crs, "EPSG:4326", {"type": "Polygon", "coordinates": [ring]})
-                properties = {"class": predictor.bundle.classes[int(label)], "score": round(float(score), 6)}
-                features.append({"type": "Feature", "geometry": geometry, "properties": properties})
+            found.append(in_scene(cast("Detections", file.prediction), tile))
+        features = []
+        for (left, top, right, bottom), label, score in merged(found):
+            corners = [(left, top), (left, bottom), (right, bottom), (right, top), (left, top)]
+            ring = [transform @ corner for corner in corners]
+            geometry = transform_geom(crs, "EPSG:4326", {"type": "Polygon", "coordinates": [ring]})
+            properties = {"class": predictor.bundle.classes[label], "score": round(score, 6)}
+            features.append({"type": "Feature", "geometry": geometry, "properties": properties})
         return {"type": "FeatureCollection", "features": features}
 
 

@@ -72,7 +72,7 @@ def write_boxes(folder: Path, *, seed: int = 0, size: int = 64, per_class: int =
         features = []
         for name, (left, top, right, bottom) in boxes:
             ring = [
-                transform * corner
+                transform @ corner
                 for corner in ((left, top), (right, top), (right, bottom), (left, bottom), (left, top))
             ]
             geometry = {"type": "Polygon", "coordinates": [[list(point) for point in ring]]}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 
 Region = tuple[int, int, int, int]
@@ -26,6 +28,45 @@ def _edges(length: int, side: int) -> list[int]:
     """Return edges that divide a length evenly: no sliver at the end, which would show nothing."""
     parts = max(1, round(length / side))
     return [round(part * length / parts) for part in range(parts + 1)]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A tile that has some of its pixels in common with the next ones.
+
+    Args:
+        seen: The region that it shows.
+        own: The region of what it alone answers for, up to the middle of what it has in common with others.
+    """
+
+    seen: Region
+    own: Region
+
+
+def overlapping(size: tuple[int, int], side: int, overlap: float) -> list[Tile]:
+    """Return tiles of `side` pixels that cover (H, W), row by row; one alone where `tiles_of` gives one.
+
+    Args:
+        size: (H, W) of the scene.
+        side: Of a tile; 0 cuts nothing.
+        overlap: Share of a tile that it has in common with the next one, at least.
+    """
+    rows, columns = (_stretches(length, side, overlap) for length in size)
+    return [
+        Tile(seen=(top, left, height, width), own=(own_top, own_left, own_height, own_width))
+        for top, height, own_top, own_height in rows
+        for left, width, own_left, own_width in columns
+    ]
+
+
+def _stretches(length: int, side: int, overlap: float) -> list[tuple[int, int, int, int]]:
+    """Return start and length of each tile along one side, and of what it alone answers for."""
+    if not side or round(length / side) <= 1:
+        return [(0, length, 0, length)]
+    gaps = ceil((length - side) / (side * (1 - overlap)))
+    starts = [round(place * (length - side) / gaps) for place in range(gaps + 1)]
+    edges = [0, *((start + before + side) // 2 for before, start in pairwise(starts)), length]
+    return [(start, side, own, end - own) for start, (own, end) in zip(starts, pairwise(edges), strict=True)]
 
 
 def part_of(scene: Path, region: Region) -> Path:
