@@ -4,7 +4,8 @@
 
 Trains a small model on generated land, writes a scene of four bands, and maps it with
 `graft segment predict --format geotiff` in a process of its own, whose peak memory is compared with that of a scene a
-quarter as large: what grows with the scene would show.
+quarter as large: what grows with the scene would show. In the middle of the scene the map, stitched of windows, is
+compared with what the model says of a piece of three by three windows as a whole.
 """
 
 from __future__ import annotations
@@ -66,6 +67,29 @@ def write_scene(path: Path, side: int) -> None:
             scene.write(values.transpose(2, 0, 1), window=Window(0, top, side, len(rows)))
 
 
+def alike(run: Path, scene: Path, mapped: Path, side: int) -> float:
+    """Return the share of pixels on which a stitched map and the model on a whole piece agree, in the scene's middle.
+
+    The piece has three windows on a side, and its middle one is compared: nothing there is near the piece's border.
+    """
+    import torch
+
+    from graft.data.batch import stack_images
+    from graft.plugins import load_plugins
+    from graft.runs.bundle import load_bundle
+
+    bundle = load_bundle(run, plugins=load_plugins())
+    window = bundle.preprocess.size[0]
+    corner = (side - 3 * window) // 2
+    piece = bundle.decoder.read(scene, (corner, corner, 3 * window, 3 * window), channels=bundle.preprocess.channels)
+    with torch.inference_mode():
+        outputs = bundle.model(stack_images([piece]))
+        whole = bundle.model.head.decode(outputs, [piece.shape[:2]])[0].mask[window : 2 * window, window : 2 * window]
+    with rasterio.open(mapped) as stitched:
+        same = stitched.read(1, window=Window(corner + window, corner + window, window, window)) == whole
+    return float(same.mean())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=8000, help="Pixels on a side of the larger scene.")
@@ -93,6 +117,7 @@ def main() -> None:
                     "peak_mib": round(peak),
                     "seconds": round(seconds, 1),
                     "same_grid": bool(same),
+                    "as_whole": round(alike(folder / "runs/model", scene, folder / "maps" / scene.name, side), 4),
                     "nodata_kept": bool((top[:40] == 255).all() and (top[41:] != 255).all()),
                 }
             )

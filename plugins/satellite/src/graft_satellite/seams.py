@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from graft_detection.detections import Detections
 
 TILE_OVERLAP = 0.25
-"""Share of a tile that the next one shows, too. An object smaller than half of that is whole where its middle is owned."""
+"""Share of a tile that the next one shows, too: what is smaller than half of that is whole in one of them."""
 _SLACK = 1 / 32
 """Share of a tile that it answers for beyond its own region: a middle that two tiles put on either side is not lost."""
 _SAME = 0.5
