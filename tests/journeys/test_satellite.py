@@ -94,6 +94,11 @@ def test_leaks__ground_on_both_sides_of_a_split_is_named(graft: Graft) -> None:
     assert done.code == 2
     assert "shows the ground of test/water/planted.tif in test" in done.err
     assert "is in train" in done.err, "and so does its block"
+    # Blocks smaller than a pixel's way: no group joins the two any more, and the ground is found all the same.
+    done = graft("classify", "train", "leaking", *FOUR, "data.decoder.block=50", "train.epochs=1")
+    assert done.code == 2
+    assert f"{chip.relative_to(folder).as_posix()}: in train, shows the ground of test/water/planted.tif" in done.err
+    assert "group" not in done.err.partition("Fix:")[0]
 
 
 def test_statistics__as_lines_of_a_recipe(graft: Graft) -> None:

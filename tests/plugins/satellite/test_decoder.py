@@ -97,12 +97,23 @@ def test_group__is_a_block_of_the_ground_whatever_the_file(tmp_path: Path) -> No
     scene(tmp_path / "b.tif", (100, 100), west=400_200)
     scene(tmp_path / "far.tif", (100, 100), west=440_000)
     scene(tmp_path / "nowhere.tif", crs=None, west=0, resolution=1)
-    one = decoder(block=500)
+    one = decoder(block=5000)
     a, b, far = (one.group(tmp_path / f"{name}.tif") for name in ("a", "b", "far"))
     assert a == b != far
-    assert a.startswith("EPSG:32633 ")
-    cut = decoder(block=50, tile=50)
+    assert a.startswith("EPSG:32633 5000 m ")
+    assert one.group(tmp_path / "nowhere.tif") is None
+    cut = decoder(block=500, tile=50)
     assert len({cut.group(part) for part in cut.parts(tmp_path / "a.tif")}) == 4
+
+
+def test_group__is_the_same_ground_at_any_resolution_where_its_side_is_given(tmp_path: Path) -> None:
+    scene(tmp_path / "coarse.tif", (100, 100), west=400_000)
+    scene(tmp_path / "fine.tif", (200, 200), west=400_000, resolution=5)
+    scene(tmp_path / "degrees.tif", (50, 50), crs="EPSG:4326", west=10, resolution=1e-4)
+    coarse, fine = (decoder(block=3000).group(tmp_path / f"{name}.tif") for name in ("coarse", "fine"))
+    assert coarse == fine
+    groups = [decoder().group(tmp_path / f"{name}.tif") for name in ("coarse", "fine", "degrees")]
+    assert [group.split()[1] for group in groups] == ["20500", "10200", "22800"]
 
 
 def test_usual_images__are_read_as_usual(tmp_path: Path) -> None:

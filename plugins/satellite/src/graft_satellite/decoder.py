@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from graft_satellite.tiles import Region, part_of, region_of, tiles_of
 
 _MOST_CHANNELS = 64
 _MAX_PIXELS = 100_000_000
+_BLOCK = 2048
+_METRES_PER_DEGREE = 111_320.0
+"""Along a meridian; along a parallel, blocks become narrower towards the poles."""
 
 
 class SatelliteDecoder(Decoder):
@@ -101,7 +105,10 @@ class SatelliteDecoder(Decoder):
         return from_raster(path, *self.scene(like))
 
     def group(self, path: Path) -> str | None:
-        """Return the block of the ground that an image's middle lies in; None where nothing says where it is."""
+        """Return the block of the ground that an image's middle lies in; None where nothing says where it is.
+
+        Images in one system of coordinates have one grid of blocks, whatever their resolution, where `block` is given.
+        """
         file, region = self.scene(path) if is_geotiff(self.file(path)) else (path, None)
         if region is None:
             return None
@@ -110,9 +117,11 @@ class SatelliteDecoder(Decoder):
                 return None
             top, left, height, width = region
             x, y = dataset.transform @ (left + width / 2, top + height / 2)
-            sides = (abs(dataset.transform.a) * self.options.block, abs(dataset.transform.e) * self.options.block)
-            place = f"{x // sides[0]:.0f},{y // sides[1]:.0f}"
-            return f"{':'.join(dataset.crs.to_authority() or ('CRS',))} {place}"
+            metre = 1 / (_METRES_PER_DEGREE if dataset.crs.is_geographic else dataset.crs.linear_units_factor[1])
+            pixel = math.sqrt(abs(dataset.transform.determinant)) / metre
+            block = self.options.block or float(f"{_BLOCK * pixel:.3g}")
+            system = ":".join(dataset.crs.to_authority() or ("CRS",))
+            return f"{system} {block:g} m {x // (block * metre):.0f},{y // (block * metre):.0f}"
 
     def displayed(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
         """Return red, green and blue where bands are called so, else the first; floats are stretched by their range."""

@@ -38,8 +38,9 @@ class SatelliteOptions(Options):
     tile: Annotated[int, Field(ge=0)] = 512
     """About so many pixels on a side are one image: a larger scene is cut into tiles, never read as a whole; 0 cuts
     nothing."""
-    block: PositiveInt = 2048
-    """Pixels on a side of the blocks on the ground that are never divided between splits."""
+    block: Annotated[float, Field(gt=0)] | None = None
+    """Metres on a side of the blocks on the ground that are never divided between splits; by default as many as 2048
+    pixels are, so that images of different resolutions have different blocks."""
     attribute: str | None = None
     """The attribute of vector labels that says the class, as a whole number; without it every shape is 1."""
 

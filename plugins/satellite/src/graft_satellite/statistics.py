@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,8 +17,10 @@ from graft_satellite.geotiff import is_geotiff, opened
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look at scenes before training.")
 
-_SIDE = 512
-"""Pixels on a side that a file is read with: its overviews, or every n-th pixel."""
+_MOST, _LEAST = 512, 16
+"""Pixels on a side that a file is read with, at most and at least: its overviews, or every n-th pixel."""
+_VALUES = 2**25
+"""About so many values are kept of all files and bands together."""
 _LOW, _HIGH = 1, 99
 
 
@@ -49,6 +52,8 @@ def statistics(
 def band_statistics(files: Sequence[Path]) -> list[dict[str, Any]]:
     """Return minimum, 1st percentile, mean, 99th percentile and maximum of each band, over all files.
 
+    They are of evenly spaced pixels, the fewer of each file the more files there are: it takes no more memory for them.
+
     Raises:
         DataError: When there is no file, one cannot be read, or they have different numbers of bands.
     """
@@ -60,7 +65,8 @@ def band_statistics(files: Sequence[Path]) -> list[dict[str, Any]]:
     for file in files:
         try:
             with opened(file) as dataset:
-                shape = (min(dataset.height, _SIDE), min(dataset.width, _SIDE))
+                side = max(_LEAST, min(_MOST, math.isqrt(_VALUES // (len(files) * dataset.count))))
+                shape = (min(dataset.height, side), min(dataset.width, side))
                 values = dataset.read(out_shape=(dataset.count, *shape), masked=True)
                 descriptions = list(dataset.descriptions)
         except BadImage as error:
@@ -72,13 +78,13 @@ def band_statistics(files: Sequence[Path]) -> list[dict[str, Any]]:
         names = names or descriptions
         samples = samples or [[] for _ in values]
         for own, band in zip(samples, values, strict=True):
-            kept = band.compressed().astype(np.float64)
+            kept = band.compressed()
             own.append(kept[np.isfinite(kept)])
     if problems:
         raise DataError(f"{len(problems)} of {len(files)} files cannot be compared", problems=problems)
     rows = []
     for number, (name, parts) in enumerate(zip(names, samples, strict=True), 1):
-        every = np.concatenate(parts)
+        every = np.concatenate(parts).astype(np.float64)
         if not len(every):
             raise DataError(f"band {number} has no data at all")
         low, high = np.percentile(every, (_LOW, _HIGH)).tolist()
