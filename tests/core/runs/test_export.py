@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from graft.data.decoder import StandardDecoder
+from graft.data.geometry import prepare_image
 from graft.errors import TrainingError, UserError
 from graft.runs import export
 from graft.runs.bundle import load_bundle
@@ -29,8 +32,6 @@ def exported(bundle, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, di
 
 
 def test_export_onnx__pixels_in_probabilities_out(bundle, exported: tuple[Path, dict], tmp_path: Path) -> None:
-    from graft.data.geometry import prepare_image
-
     path, document = exported
     assert document["max_abs_difference"] <= 1e-4
     assert document["input"] == {"name": "images", "type": "uint8", "shape": ["batch", 3, 16, 16]}
@@ -50,9 +51,37 @@ def test_export_onnx__metadata(exported: tuple[Path, dict]) -> None:
     assert tuple(json.loads(metadata["classes"])) == HOSTILE
     assert json.loads(metadata["preprocess"])["channel_order"] == "bgr"
     assert "centre" in metadata["geometry"]
+    assert metadata["input"] == "uint8, RGB 0…255 of an image upright (EXIF)"
     assert metadata["task"] == "tones"
     assert metadata["weights_licence"] == "cc-by-nc-4.0"
     assert json.loads(metadata["plugin_licences"])["tones"] == "MIT"
+
+
+class Warmth(StandardDecoder):
+    """Gives degrees, as more than 8 bits."""
+
+    def decode(self, path, *, channels, max_pixels=0):
+        return np.load(path)
+
+
+def test_export_onnx__of_another_decoder_takes_what_that_gives(bundle, tmp_path: Path) -> None:
+    part = {"plugin": "heat", "name": "warmth", "options": {"warmest": 90}}
+    warm = replace(bundle, decoder=Warmth(), info={**bundle.info, "decoder": part})
+    document = export_onnx(warm, tmp_path / "model.onnx")
+    assert document["input"]["type"] == "float32"
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    assert session.get_inputs()[0].type == "tensor(float)"
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["decoder"]) == part
+    assert metadata["input"].startswith("float32, 0…1")
+    assert "RGB" not in metadata["geometry"]
+    degrees = np.random.default_rng(0).random((16, 16, 3), np.float32)
+    np.save(tmp_path / "a.npy", degrees)
+    pixels = prepare_image(tmp_path / "a.npy", PREPROCESS, decoder=warm.decoder)
+    assert pixels.dtype == np.float32
+    (scores,) = session.run(["scores"], {"images": pixels.transpose(2, 0, 1)[None]})
+    predicted = next(Predictor(warm, device="cpu").predict([tmp_path / "a.npy"]))
+    np.testing.assert_allclose(scores[0], predicted.prediction, atol=1e-4)
 
 
 def test_export_onnx__what_no_file_can_hold(bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from graft import atomic
+from graft.data.decoder import StandardDecoder
 from graft.errors import TrainingError, UserError
 from graft.model import Model
 from graft.runs.bundle import Bundle
@@ -28,7 +29,7 @@ _LARGEST = 2 * 10**9
 
 
 class _Exported(nn.Module):
-    """From uint8 pixels, of a sequence the frames of one, to what the head calls its exported outputs, as a tuple."""
+    """From pixels, of a sequence the frames of one, to what the head calls its exported outputs, as a tuple."""
 
     def __init__(self, model: Model, *, sequences: bool) -> None:
         super().__init__()
@@ -46,10 +47,12 @@ class _Exported(nn.Module):
 def export_onnx(bundle: Bundle, path: Path) -> dict[str, Any]:
     """Write the bundle's model as the ONNX file `path` and return what it is: inputs, outputs and how exact it is.
 
-    Its input `images` is `(B, C, H, W)` uint8, RGB 0…255, with H and W as in `preprocess.size`; B is free. Of a model
-    of sequences it is `(T, C, H, W)`, the frames of one sequence, and each output has one row. Scaling, channel order,
-    mean and standard deviation are inside. What is left to the caller, resizing and the centre crop, is described in
-    the file's metadata, beside class names, task, versions and the licences of the weights and of the plugins.
+    Its input `images` is `(B, C, H, W)`, with H and W as in `preprocess.size`; B is free. It takes what the decoder
+    gives: of usual images uint8, RGB 0…255; of any other decoder its channels as float32 0…1, and bytes divided by 255.
+    Of a model of sequences it is `(T, C, H, W)`, the frames of one sequence, and each output has one row. Scaling,
+    channel order, mean and standard deviation are inside. What is left to the caller, the decoder with its options,
+    resizing and the centre crop, is described in the file's metadata, beside class names, task, versions and the
+    licences of the weights and of the plugins.
 
     Raises:
         UserError: When the modules that it takes are not installed; says what to install.
@@ -78,12 +81,12 @@ def export_onnx(bundle: Bundle, path: Path) -> dict[str, Any]:
     serialized = proto.SerializeToString()
     differences = {batch: _compare(module, serialized, _images(bundle, batch), path) for batch in _BATCHES}
     atomic.write_bytes(path, serialized)
-    height, width = bundle.preprocess.size
+    shape = [axis, bundle.preprocess.channels, *bundle.preprocess.size]
     return {
         "path": path,
         "bytes": len(serialized),
         "opset": max(entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")),
-        "input": {"name": "images", "type": "uint8", "shape": [axis, bundle.preprocess.channels, height, width]},
+        "input": {"name": "images", "type": _takes(bundle)[0], "shape": shape},
         "outputs": [output.name for output in proto.graph.output],
         "max_abs_difference": max(differences.values()),
         "metadata": metadata,
@@ -123,8 +126,10 @@ def _metadata(bundle: Bundle) -> dict[str, str]:
     }[preprocess.resize]
     return {
         "classes": json.dumps(list(bundle.classes)),
+        "input": ", ".join(_takes(bundle)),
+        "decoder": json.dumps(bundle.info.get("decoder")),
         "preprocess": json.dumps(preprocess.to_json()),
-        "geometry": f"{geometry}; {preprocess.interpolation}, antialiased; upright (EXIF); RGB",
+        "geometry": f"{geometry}; {preprocess.interpolation}, antialiased",
         "task": bundle.task_name,
         **({"sequences": _frames(bundle.max_frames)} if bundle.sequences else {}),
         "graft": str(bundle.info["graft"]),
@@ -132,6 +137,13 @@ def _metadata(bundle: Bundle) -> dict[str, str]:
         "weights_licence": (weights["licence"] or "unknown") if weights else "none",
         "plugin_licences": json.dumps({name: one.get("licence") for name, one in bundle.info["plugins"].items()}),
     }
+
+
+def _takes(bundle: Bundle) -> tuple[str, str]:
+    """Return the input's type, and what its values are: other images than usual ones may have more than 8 bits."""
+    if type(bundle.decoder) is StandardDecoder:
+        return "uint8", f"{'RGB' if bundle.preprocess.channels == 3 else 'luminance'} 0…255 of an image upright (EXIF)"
+    return "float32", "0…1, the channels as the decoder gives them; where it gives bytes, these divided by 255"
 
 
 def _frames(most: int | None) -> str:
@@ -146,8 +158,9 @@ def _images(bundle: Bundle, batch: int) -> Tensor:
     coarse = torch.from_numpy(rng.random((batch, bundle.preprocess.channels, 5, 5), dtype=np.float32))
     smooth = nn.functional.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=False).numpy()
     contrast = rng.uniform(0.2, 1, (batch, 1, 1, 1))
-    pixels = 255 * (contrast * smooth + rng.normal(0, 0.05, smooth.shape))
-    return torch.from_numpy(np.clip(pixels, 0, 255).astype(np.uint8))
+    pixels = (contrast * smooth + rng.normal(0, 0.05, smooth.shape)).clip(0, 1)
+    bytes_wanted = _takes(bundle)[0] == "uint8"
+    return torch.from_numpy((255 * pixels).astype(np.uint8) if bytes_wanted else pixels.astype(np.float32))
 
 
 def _compare(module: nn.Module, serialized: bytes, images: Tensor, path: Path) -> float:
