@@ -1,0 +1,1 @@
+"""Images of leaves in fields."""
