@@ -11,14 +11,10 @@ from numpy.typing import NDArray
 from graft.data import Augmentation
 from graft.data.augment import NONE, ImageAugmentation
 from graft_medical.options import ScanOptions, StainOptions
+from graft_medical.stains import colours, densities
 
 SCAN: Mapping[str, float] = {"scale": 0.8, "gamma": 0.3, "shift": 0.1, "field": 0.3, "noise": 0.05}
 STAIN: Mapping[str, float] = {"scale": 0.8, "stain": 0.05, "light": 0.1}
-
-_FROM_HED = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]], np.float32)
-"""What haematoxylin, eosin and DAB absorb of red, green and blue (Ruifrok and Johnston 2001)."""
-_TO_HED = np.linalg.inv(_FROM_HED).astype(np.float32)
-_FAINTEST = 1e-4
 
 Change = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
 """Changes an image `(H, W, C)` in 0…1; the result may leave that range."""
@@ -79,10 +75,8 @@ class Stained:
         """Return the image as another laboratory might stain it."""
         stain, light = self.values["stain"], self.values["light"]
         if image.shape[2] == 3 and stain:
-            density = -np.log(np.maximum(image, _FAINTEST)) @ _TO_HED
-            density = density * draw.uniform(1 - stain, 1 + stain, 3).astype(np.float32)
-            density = density + draw.uniform(-stain, stain, 3).astype(np.float32)
-            image = np.exp(-density @ _FROM_HED)
+            density = densities(image) * draw.uniform(1 - stain, 1 + stain, 3)
+            image = colours(density + draw.uniform(-stain, stain, 3))
         return image * np.float32(1 + draw.uniform(-light, light))
 
 

@@ -8,6 +8,13 @@ from graft.plugins import AugmentationSpec, DecoderSpec, DomainSpec, MetricSpec,
 
 HOOK_API = 1
 
+BACKBONES = {
+    "densenet121": "what most results on chest X-rays are compared with (CheXNet)",
+    "resnet50": "the usual encoder of a U-Net, and of detectors; takes one channel, or slices as channels",
+    "efficientnet_b0": "for few images: few weights, and strong on skin and eye pictures",
+    "mobilenetv3_large_100": "for a laptop, or beside a microscope",
+}
+
 
 @hookimpl
 def graft_domains() -> Iterable[DomainSpec]:
@@ -18,6 +25,17 @@ def graft_domains() -> Iterable[DomainSpec]:
             summary="Images of patients: DICOM, NIfTI, microscopy; patients are never divided.",
             target="graft_medical.domain:Medical",
             recipe={"data": {"decoder": {"kind": "medical"}, "leaks": "stop"}},
+            backbones=BACKBONES,
+            samples={
+                "labels": "graft_medical.sample:write_chests",
+                "masks": "graft_medical.sample:write_heads",
+                "boxes": "graft_medical.sample:write_smears",
+            },
+            demos={
+                "classification": {"backbone.channels": 1, "backbone.size": 64, "augment.kind": "scan"},
+                "segmentation": {"backbone.channels": 1, "augment.kind": "scan", "train.epochs": 10},
+                "detection": {"data.group": "(slide-[a-z0-9]+)", "augment.kind": "stain", "train.epochs": 12},
+            },
         )
     ]
 

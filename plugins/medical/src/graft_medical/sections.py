@@ -54,7 +54,7 @@ def _diagnosis(task: Any, samples: Sequence[Sample], predictions: Sequence[Score
         how_to_read="Sensitivity is the share of a class's images that are found when the threshold leaves alone 90, "
         "95 or 99 % of the others: another threshold than that of the decisions above, and chosen on these images. "
         f"Intervals of 95 % over {whose} resampled.",
-        parts=[Table(columns=("class", "images", *(c for m in measured for c in (m, "95 %"))), rows=rows)],
+        parts=[Table(columns=("class", "images", *(c for m in measured for c in (m, "interval"))), rows=rows)],
     )
 
 
