@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import rasterio
 
+from graft.features import DeepFeatures
+from graft.runs.predict import Predictor
 from graft.testing.commands import Graft
 from scenes import NAMES, scene
 
@@ -77,6 +79,39 @@ def test_classify_and_detect__train_on_their_samples(graft: Graft) -> None:
     for feature in document["features"]:
         (ring,) = feature["geometry"]["coordinates"]
         assert all(10 < x < 20 and 35 < y < 60 for x, y in ring), "degrees"
+
+
+def test_export__takes_the_bands_that_the_decoder_gives(graft: Graft, model: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    done = graft("segment", "export", model, "--format", "onnx", "--output", "land.onnx")
+    assert done.code == 0, done.err
+    session = onnxruntime.InferenceSession(graft.folder / "land.onnx")
+    metadata = session.get_modelmeta().custom_metadata_map
+    options = json.loads(metadata["decoder"])["options"]
+    assert (options["bands"], options["high"]) == (list(NAMES), 4000)
+    image = sorted((graft.folder / "segment" / "target" / "test" / "images").glob("*.tif"))[0]
+    with rasterio.open(image) as opened:
+        pixels = (opened.read().astype(np.float32) / options["high"]).clip(0, 1)
+    (scores,) = session.run(["scores"], {"images": pixels[None]})
+    (found,) = Predictor.from_path(model, device="cpu").predict([image])
+    np.testing.assert_array_equal(scores[0].argmax(axis=0), found.prediction.mask)
+
+
+def test_features__of_scenes_are_read_as_a_run_reads_them(graft: Graft, model: Path) -> None:
+    words = ("features", "extract", "classify/target", "--size", "32", "--device", "cpu", "--out")
+    done = graft(*words, "refused.npz")
+    assert done.code == 2
+    assert "--like RUN" in done.err
+    done = graft(*words, "f.npz", "--like", model)
+    assert done.code == 0, done.err
+    with np.load(graft.folder / "f.npz") as file:
+        found, ids = file["embedding"], file["ids"].tolist()
+    paths = [graft.folder / "classify" / "target" / name for name in ids]
+    ours = DeepFeatures(size=32, device="cpu", like=model, cache=False).fit_transform(paths)
+    np.testing.assert_array_equal(found, ours)
+    arrays = [Predictor.from_path(model).bundle.decoder.decode(path, channels=4) for path in paths[:3]]
+    given = DeepFeatures(size=32, device="cpu", like=model, cache=False).fit_transform(arrays)
+    np.testing.assert_allclose(given, ours[:3], atol=1e-5)
 
 
 def test_leaks__ground_on_both_sides_of_a_split_is_named(graft: Graft) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from graft.backbones.load import LoadedBackbone
     from graft.data.samples import Sample
-    from graft.features.extract import Extracted
+    from graft.features.extract import Extracted, Extractor
     from graft.features.reduction import Components
 
     Features = Mapping[str, NDArray[np.float32]]
@@ -72,6 +72,14 @@ def extract(
         int | None, typer.Option(min=1, help="Side of the input; by default the weights' own.", show_default=False)
     ] = None,
     reader: Annotated[str | None, typer.Option(help="The data's format; by default detected.")] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            help="A run that was trained on such files: they are read as it reads them, into as many channels. "
+            "Its network is not used.",
+            show_default=False,
+        ),
+    ] = None,
     on_bad: Annotated[OnBad, typer.Option(help="What to do with images that cannot be read.")] = OnBad.stop,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     as_json: JsonFlag = False,
@@ -85,18 +93,22 @@ def extract(
     console = session.console
     _check(out, pool, pca)
     from graft.backbones.load import build_backbone
+    from graft.data.decoder import STANDARD
     from graft.features.extract import EMBEDDING, Extractor
     from graft.features.files import FeatureTable, write
     from graft.features.listing import listed
     from graft.recipe.schema import Backbone
+    from graft.runs.bundle import read_like
 
-    catalogue = listed(data, reader=reader, plugins=session.plugins)
+    decoder, channels = (STANDARD, 3) if like is None else read_like(like, plugins=session.plugins)
+    catalogue = listed(data, reader=reader, decoder=decoder, plugins=session.plugins)
     classes = f" in {len(catalogue.classes)} classes" if catalogue.classes else ""
     console.say("Data", f"{len(catalogue.samples)} images{classes}, {catalogue.root}")
     for note in catalogue.notes:
         console.say("Data", note)
-    loaded = build_backbone(Backbone(kind=backbone, weights=weights, size=size), plugins=session.plugins)
-    extractor = Extractor(loaded, stages=stage or [EMBEDDING], pool=pool.value, device=device)
+    section = Backbone(kind=backbone, weights=weights, size=size, channels=channels)
+    loaded = build_backbone(section, plugins=session.plugins)
+    extractor = Extractor(loaded, stages=stage or [EMBEDDING], pool=pool.value, device=device, decoder=decoder)
     console.say("Backbone", _named(loaded))
     found = extractor.readable([sample.path for sample in catalogue.samples], console=console)
     bad = _bad(catalogue.samples, found, on_bad, console)
@@ -111,7 +123,7 @@ def extract(
         split=[sample.split or "" for sample in samples],
         classes=catalogue.classes,
         features=features,
-        about=_about(loaded, extractor.stages, pool, pca),
+        about=_about(extractor, loaded, pca),
         more={
             f"pca.{name}.{part}": getattr(fitted, part)
             for name, fitted in components.items()
@@ -164,16 +176,18 @@ def _bad(samples: Sequence[Sample], found: Extracted, on_bad: OnBad, console: Co
     Raises:
         DataError: When they are to stop, or none is left.
     """
+    from graft.features.listing import LIKE
+
     bad = [(samples[index], error) for index, error in found.bad.items()]
-    if bad and (on_bad is OnBad.stop or len(bad) == len(samples)):
+    every = len(bad) == len(samples)
+    if bad and (on_bad is OnBad.stop or every):
         raise DataError(
             f"{len(bad)} of {len(samples)} images cannot be read",
             problems=[
                 Problem(f"{sample.where}: {sample.id}" if sample.where else sample.id, str(error))
                 for sample, error in bad
             ],
-            fix="repair or remove the files"
-            + ("" if len(bad) == len(samples) else ", or leave them out: --on-bad skip"),
+            fix="repair or remove the files" + (f"; {LIKE}" if every else ", or leave them out: --on-bad skip"),
         )
     if bad:
         codes = ", ".join(f"{n} {code}" for code, n in sorted(Counter(error.code for _, error in bad).items()))
@@ -217,15 +231,16 @@ def _named(loaded: LoadedBackbone) -> str:
     return f"{name}, weights {loaded.weights.name} ({loaded.weights.licence or 'licence not recorded'})"
 
 
-def _about(loaded: LoadedBackbone, stages: Sequence[str], pool: Pooling, pca: int | None) -> dict[str, Any]:
+def _about(extractor: Extractor, loaded: LoadedBackbone, pca: int | None) -> dict[str, Any]:
     """Return what has to be known to calculate the same features again, in plain values."""
     weights = loaded.weights
     return {
         "backbone": f"{loaded.source}:{loaded.arch}",
         "weights": weights and {"name": weights.name, "origin": weights.origin, "licence": weights.licence},
-        "stages": list(stages),
-        "pool": pool.value,
+        "stages": list(extractor.stages),
+        "pool": extractor.pool,
         "pca": pca,
+        "decoder": extractor.decoder.identity,
         "preprocess": loaded.backbone.preprocess.to_json(),
         "versions": {name: installed_version(name) for name in _LIBRARIES},
     }

@@ -6,8 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graft.data.decoder import STANDARD, Decoder
+from graft.data.otherwise import read_otherwise
+from graft.data.parts import in_parts
 from graft.data.prepare import read
-from graft.data.readers import as_text, is_image
+from graft.data.readers import as_text
 from graft.data.readers._files import is_hidden, require_path
 from graft.data.samples import LABELS, Catalogue, Sample
 from graft.errors import DataError
@@ -17,15 +20,19 @@ from graft.recipe.schema import Data
 if TYPE_CHECKING:
     from graft.plugins import Plugins
 
+LIKE = "files that are no usual images are read as a run reads them that was trained on such: --like RUN"
+"""What to type where files are of another decoder."""
 
-def listed(data: Path, *, reader: str | None = None, plugins: Plugins) -> Catalogue:
-    """Return the images of a folder or a table; none is read.
+
+def listed(data: Path, *, reader: str | None = None, decoder: Decoder = STANDARD, plugins: Plugins) -> Catalogue:
+    """Return the images of a folder or a table; none is decoded.
 
     A folder whose images all lie in it directly, or one image, has no labels: targets are then empty.
 
     Args:
         data: A folder or a file, in any format whose reader gives labels; or without labels.
         reader: The reader's name; None detects it.
+        decoder: Knows the files.
         plugins: The readers.
 
     Raises:
@@ -33,13 +40,20 @@ def listed(data: Path, *, reader: str | None = None, plugins: Plugins) -> Catalo
         PluginError: When there is no such reader.
     """
     data = data.expanduser()
-    if reader is None and data.is_file() and is_image(data.name):
-        return _plain([data], data.parent)
+    if reader is None and data.is_file() and decoder.reads(data):
+        return in_parts(_plain([data], data.parent), decoder)
     require_path(data, "DATA")
-    if reader is None and (images := _lying_in(data)):
-        return _plain(images, data)
+    if reader is None and (images := _lying_in(data, decoder)):
+        return in_parts(_plain(images, data), decoder)
     spec = plugins.find(ReaderSpec, reader) if reader is not None else None
-    catalogue = read(Data(train=str(data)), takes=LABELS, reader=spec, options=None, plugins=plugins)
+    try:
+        catalogue = read(
+            Data(train=str(data)), takes=LABELS, reader=spec, options=None, decoder=decoder, plugins=plugins
+        )
+    except DataError as error:
+        if read_otherwise(data, decoder, plugins) is None:
+            raise
+        raise DataError(error.message, problems=error.problems, fix=LIKE) from error
     if catalogue.sequences:
         raise DataError(
             f"{data} holds sequences of images, and features are of single ones",
@@ -48,13 +62,13 @@ def listed(data: Path, *, reader: str | None = None, plugins: Plugins) -> Catalo
     return catalogue
 
 
-def _lying_in(data: Path) -> list[Path]:
+def _lying_in(data: Path, decoder: Decoder) -> list[Path]:
     """Return the images in a folder, if there is none in a folder below."""
     if not data.is_dir():
         return []
     found: list[Path] = []
     for here, folders, names in os.walk(data, followlinks=True):
-        images = [Path(here, name) for name in sorted(names) if is_image(name) and not is_hidden(name)]
+        images = [Path(here, name) for name in sorted(names) if _is_image(Path(here, name), decoder)]
         if Path(here) != data and images:
             return []
         found += images
@@ -62,6 +76,10 @@ def _lying_in(data: Path) -> list[Path]:
             return []  # images that lie in it come first
         folders[:] = [name for name in folders if not is_hidden(name)]
     return found
+
+
+def _is_image(path: Path, decoder: Decoder) -> bool:
+    return not is_hidden(path.name) and decoder.reads(path)
 
 
 def _plain(images: list[Path], root: Path) -> Catalogue:

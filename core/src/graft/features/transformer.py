@@ -16,10 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from graft.backbones.load import build_backbone
 from graft.console import Console
+from graft.data.decoder import STANDARD
 from graft.errors import DataError, Problem
 from graft.features.extract import EMBEDDING, Extractor, Pool
 from graft.plugins import load_plugins
 from graft.recipe.schema import Backbone, Cache
+from graft.runs.bundle import read_like
 
 
 class ImagesError(DataError, ValueError):
@@ -43,6 +45,8 @@ class DeepFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             text.
         pool: How a stage's maps become a vector: `gap`, `gem` or `max`. An embedding is one already.
         size: Side of the network's square input in pixels, or its height and width; None for the weights' own.
+        like: A run or a bundle whose decoder reads the files, into as many channels: for those that are no usual
+            images. Its network is not used.
         device: `auto`, `cpu`, `cuda` or `mps`.
         batch: Images that are calculated together.
         cache: Whether features are kept in `$GRAFT_HOME/features`; or the largest size of the whole cache, as in `2GB`.
@@ -59,6 +63,7 @@ class DeepFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         stages: str | Sequence[str] = (EMBEDDING,),
         pool: Pool = "gap",
         size: int | tuple[int, int] | None = None,
+        like: str | os.PathLike[str] | None = None,
         device: str = "auto",
         batch: int = 32,
         cache: bool | str = True,
@@ -68,6 +73,7 @@ class DeepFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.stages = stages
         self.pool = pool
         self.size = size
+        self.like = like
         self.device = device
         self.batch = batch
         self.cache = cache
@@ -81,7 +87,8 @@ class DeepFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             ImagesError: When `X` is neither.
-            UserError: When a parameter does not fit; `ImagesError` where that is `pool` or `batch`.
+            UserError: When a parameter does not fit; `ImagesError` where that is `pool` or `batch`, `RunError` or
+                `PluginError` where it is `like`.
         """
         _images(X)
         problems = []
@@ -91,13 +98,21 @@ class DeepFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             problems.append(Problem(f"batch {self.batch}", "at least one image makes a batch"))
         if problems:
             raise ImagesError("features cannot be calculated like that", problems=problems, fix="pool gap, gem or max")
+        plugins = load_plugins()
+        decoder, channels = (STANDARD, 3) if self.like is None else read_like(Path(self.like), plugins=plugins)
         loaded = build_backbone(
-            Backbone(kind=self.backbone, weights=self.weights, size=self.size), plugins=load_plugins()
+            Backbone(kind=self.backbone, weights=self.weights, size=self.size, channels=channels), plugins=plugins
         )
         limit = self.cache if isinstance(self.cache, str) else Cache().limit if self.cache else "0"
         stages = (self.stages,) if isinstance(self.stages, str) else tuple(self.stages)
         self.extractor_ = Extractor(
-            loaded, stages=stages, pool=self.pool, device=self.device, batch=self.batch, limit=limit
+            loaded,
+            stages=stages,
+            pool=self.pool,
+            device=self.device,
+            batch=self.batch,
+            decoder=decoder,
+            limit=limit,
         )
         return self
 

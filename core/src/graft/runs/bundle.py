@@ -159,8 +159,7 @@ def load_bundle(path: Path, *, plugins: Plugins) -> Bundle:
     state = _read_tensors(folder, info)
     task_spec, task_options = _found(TaskSpec, info["task"], plugins, folder)
     head_spec, head_options = _found(HeadSpec, info["head"], plugins, folder)
-    decoder_spec, decoder_options = _found(DecoderSpec, info.get("decoder", _STANDARD), plugins, folder)
-    decoder = build_decoder(decoder_spec, decoder_options, plugins=plugins)
+    decoder = _decoder(folder, info, plugins)
     classes = tuple(info["classes"])
     task = plugins.target(task_spec)(classes=classes, options=task_options)
     task.numbers = info.get("numbers", {})
@@ -186,6 +185,24 @@ def load_bundle(path: Path, *, plugins: Plugins) -> Bundle:
         decoder=decoder,
         info=info,
     )
+
+
+def read_like(path: Path, *, plugins: Plugins) -> tuple[Decoder, int]:
+    """Return what the bundle in `path` reads images with, and as how many channels; nothing else of it is built.
+
+    Raises:
+        RunError: When it is missing, damaged or made by a newer Graft.
+        PluginError: When it needs a plugin that is not there; says what to install.
+    """
+    folder = find_bundle(path)
+    info = read_info(folder)
+    _check_plugins(folder, info, plugins)
+    return _decoder(folder, info, plugins), info["backbone"]["channels"]
+
+
+def _decoder(folder: Path, info: Mapping[str, Any], plugins: Plugins) -> Decoder:
+    spec, options = _found(DecoderSpec, info.get("decoder", _STANDARD), plugins, folder)
+    return build_decoder(spec, options, plugins=plugins)
 
 
 def _part(spec: Descriptor, options: BaseModel, plugins: Plugins) -> dict[str, Any]:
