@@ -11,7 +11,7 @@ import pytest
 
 from graft.console import Console
 from graft.data import Catalogue, Reader
-from graft.data.decoder import STANDARD
+from graft.data.decoder import STANDARD, Decoder
 from graft.data.prepare import prepare
 from graft.data.store import PixelStore
 from graft.errors import GraftError
@@ -59,6 +59,8 @@ class ReaderConformance(Conformance):
 
     kind = ReaderSpec
     base = Reader
+    decoder: Decoder = STANDARD
+    """Knows the images of `good`, where they are no usual ones."""
 
     def good(self, folder: Path) -> Path | None:
         """Write a data set, with its images, into an empty folder, and return what `data.train` would be."""
@@ -142,7 +144,7 @@ class ReaderConformance(Conformance):
         """Whatever is wrong with a file: an error that users can read, or samples, and never anything else."""
         whole = self._read(subject, good_data)
         at = subject.method("read")
-        for file, annotation in _files(good_data):
+        for file, annotation in _files(good_data, self.decoder):
             content = file.read_bytes()
             for damage, change in DAMAGES.items():
                 file.write_bytes(change(content))
@@ -164,7 +166,7 @@ class ReaderConformance(Conformance):
 
     def test_damaged__error_names_the_file(self, subject: Subject, good_data: Path) -> None:
         """An error about an annotation file names it."""
-        for file, annotation in _files(good_data):
+        for file, annotation in _files(good_data, self.decoder):
             if not annotation:
                 continue
             content = file.read_bytes()
@@ -209,7 +211,9 @@ class ReaderConformance(Conformance):
         task = _task(subject)
         if task is not None and catalogue.samples:
             made = subject.plugins.target(task)(classes=catalogue.classes, options=subject.plugins.options(task)())
-            store = PixelStore(Preprocess(size=(32, 32)))
+            channels = min(self.decoder.channels, key=lambda number: number != 3)
+            mean = (0.5,) * channels
+            store = PixelStore(Preprocess(size=(32, 32), mean=mean, std=mean), decoder=self.decoder)
             try:
                 with subject.doing(
                     f"{said}, preparing the samples", expected=_TYPED, at=subject.method("read"), allowed=GraftError
@@ -221,7 +225,7 @@ class ReaderConformance(Conformance):
 
     def _reader(self, subject: Subject) -> Reader:
         with subject.doing("building it", expected="target(decoder=)", at=subject.method("__init__")):
-            reader: Reader = subject.target(decoder=STANDARD)
+            reader: Reader = subject.target(decoder=self.decoder)
             return reader
 
     def _read(self, subject: Subject, path: Path) -> Catalogue:
@@ -229,7 +233,7 @@ class ReaderConformance(Conformance):
             return self._reader(subject).read(path, subject.options)
 
 
-def _files(path: Path) -> Iterator[tuple[Path, bool]]:
+def _files(path: Path, decoder: Decoder) -> Iterator[tuple[Path, bool]]:
     """Yield one file of each kind in each folder, and whether it is an annotation rather than an image."""
     if path.is_file():
         yield path, True
@@ -238,7 +242,7 @@ def _files(path: Path) -> Iterator[tuple[Path, bool]]:
     for file in sorted(one for one in root.rglob("*") if one.is_file() and one != path):
         # Below train, val and test there is the same again.
         kind = (tuple(part for part in file.parent.parts if part not in ("val", "test")), file.suffix)
-        image = STANDARD.reads(file)
+        image = decoder.reads(file)
         if kind[1] in {one[1] for one in seen} and (image or kind in seen):
             continue
         seen.add(kind)
