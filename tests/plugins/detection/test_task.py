@@ -60,6 +60,7 @@ def test_strata__a_crowd_does_not_say_what_an_image_shows(tmp_path: Path) -> Non
     samples = tuple(Sample(id=str(n), path=tmp_path, target=own) for n, own in enumerate(targets))
     catalogue = Catalogue(samples=samples, classes=("cat", "dog"), reader="coco", root=tmp_path)
     assert task().strata(catalogue) == ["cat", "cat", ""]
+    assert [set(names) for names in task().shows(catalogue)] == [{"cat"}, {"cat"}, set()]
 
 
 def test_collate__leaves_crowds_out() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graft.data.samples import SPLITS, Catalogue, PreparedData, Sample
+from graft.data.samples import SPLITS, PreparedData, Sample
 from graft.report.sections import Gallery, Picture, Section, Table
 from graft.report.thumbnails import shown
 
@@ -37,7 +37,10 @@ def _counts(folder: Path, prepared: PreparedData | None, task: Task) -> Section:
     images = images_per_split(folder)
     rows: list[tuple[str | int, ...]] = []
     if prepared is not None:
-        per_split = {split: _words_of(prepared.catalogue, prepared.split.get(split, ()), task) for split in SPLITS}
+        shown = task.shows(prepared.catalogue)
+        per_split = {
+            split: Counter(word for index in prepared.split.get(split, ()) for word in shown[index]) for split in SPLITS
+        }
         words = Counter(word for counts in per_split.values() for word in counts.elements())
         order = [name for name in task.classes if name in words]
         order += sorted(words.keys() - set(order))
@@ -51,16 +54,6 @@ def _counts(folder: Path, prepared: PreparedData | None, task: Task) -> Section:
         "badly.",
         parts=[Table(columns=("class", *SPLITS, "sum"), rows=[*rows, total])],
     )
-
-
-def _words_of(catalogue: Catalogue, indices: Sequence[int], task: Task) -> Counter[str]:
-    """Count the classes in the targets; where targets are no class names, the words that the task divides by."""
-    targets = [catalogue.samples[index].target for index in indices]
-    known = set(catalogue.classes)
-    if all(isinstance(target, tuple) and known.issuperset(target) for target in targets):
-        return Counter(name for target in targets for name in target)
-    strata = task.strata(catalogue)
-    return Counter(strata[index] for index in indices)
 
 
 def _examples(prepared: PreparedData, task: Task, decoder: Decoder) -> Section | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,13 @@ class Task(ABC):
     @abstractmethod
     def strata(self, catalogue: Catalogue) -> Sequence[str]:
         """Return one word per sample; a stratified split keeps the shares of the words."""
+
+    def shows(self, catalogue: Catalogue) -> Sequence[Collection[str]]:
+        """Return words for what each sample shows, each once; the report counts images by them.
+
+        The default is what a split keeps the shares of: of several classes in an image that is one alone.
+        """
+        return [(word,) for word in self.strata(catalogue)]
 
     @abstractmethod
     def as_row(self, prediction: Prediction) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,10 @@ class ClassificationTask(Task):
         """Return each sample's class; of several labels the rarest, which is the one that a split can lose."""
         counts = Counter(name for sample in catalogue.samples for name in sample.target)
         return [min(sample.target, key=lambda name: (counts[name], name), default="") for sample in catalogue.samples]
+
+    def shows(self, catalogue: Catalogue) -> Sequence[Collection[str]]:
+        """Return each sample's classes."""
+        return [sample.target for sample in catalogue.samples]
 
     def as_row(self, prediction: Scores) -> dict[str, Any]:
         """Return `label`, its `score`, and `score.<class>` for every class.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,16 +80,14 @@ class DetectionTask(Task):
         ]
 
     def strata(self, catalogue: Catalogue) -> Sequence[str]:
-        """Return the rarest class in each image, which is the one that a split can lose; nothing without objects.
-
-        A crowd is no target, and so does not say what an image shows.
-        """
-        shown = [
-            [name for name, crowd in zip(sample.target.labels, sample.target.crowd, strict=True) if not crowd]
-            for sample in catalogue.samples
-        ]
+        """Return the rarest class in each image, which is the one that a split can lose; nothing without objects."""
+        shown = [_names(sample) for sample in catalogue.samples]
         counts = Counter(name for names in shown for name in names)
         return [min(names, key=lambda name: (counts[name], name), default="") for names in shown]
+
+    def shows(self, catalogue: Catalogue) -> Sequence[Collection[str]]:
+        """Return the classes of each image's objects, crowds left out."""
+        return [set(_names(sample)) for sample in catalogue.samples]
 
     def as_row(self, prediction: Detections) -> dict[str, Any]:
         """Return how many objects are surely there, which, and, as a list, every detection with its score and box."""
@@ -162,3 +160,8 @@ class DetectionTask(Task):
     def sections(self, predictions: Sequence[Detections], targets: Sequence[Truth]) -> list[Section]:
         """Return values per class, curves and kinds of mistakes."""
         return sections.sections(predictions, targets, classes=self.classes, threshold=self.options.threshold)
+
+
+def _names(sample: Sample) -> list[str]:
+    """Return the class of each object that is a target: a crowd is none."""
+    return [name for name, crowd in zip(sample.target.labels, sample.target.crowd, strict=True) if not crowd]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -74,12 +74,20 @@ class SegmentationTask(Task):
 
     def strata(self, catalogue: Catalogue) -> Sequence[str]:
         """Return the class of each image that is rarest, in images, of those that it shows."""
-        self._read_all(catalogue)
-        found = [self._read[sample.id] for sample in catalogue.samples]
-        shown = np.array([np.zeros(len(self.classes)) if isinstance(own, Problem) else own > 0 for own in found])
+        shown = self._shown(catalogue)
         images = shown.sum(axis=0)
         rarest = [min(np.flatnonzero(own), key=lambda number: (images[number], number), default=None) for own in shown]
         return ["" if number is None else self.classes[number] for number in rarest]
+
+    def shows(self, catalogue: Catalogue) -> Sequence[Collection[str]]:
+        """Return the classes that each image's mask has."""
+        return [[self.classes[number] for number in np.flatnonzero(own)] for own in self._shown(catalogue)]
+
+    def _shown(self, catalogue: Catalogue) -> NDArray[np.bool_]:
+        """Return whether each image shows each class, `(N, C)`."""
+        self._read_all(catalogue)
+        found = [self._read[sample.id] for sample in catalogue.samples]
+        return np.array([np.zeros(len(self.classes), bool) if isinstance(own, Problem) else own > 0 for own in found])
 
     def as_row(self, prediction: Segmented) -> dict[str, Any]:
         """Return the class with most pixels, the mean score of what was decided, and each class's share of pixels."""

@@ -66,6 +66,14 @@ class TaskConformance(Conformance):
             expected="one word for each sample",
             at=subject.method("strata"),
         )
+        with subject.doing("shows", expected="words for each sample", at=subject.method("shows")):
+            shown = [tuple(words) for words in task.shows(catalogue)]
+        subject.demand(
+            len(shown) == len(catalogue.samples) and all(len(words) == len(set(words)) for words in shown),
+            f"shows gave {shown[:3]} … for {len(catalogue.samples)} samples",
+            expected="for each sample the words for what it shows, each once",
+            at=subject.method("shows"),
+        )
         at = subject.method("check")
         with subject.doing("check", expected="a list of graft.errors.Problem", at=at):
             problems = task.check(catalogue, experiment.prepared.split)
