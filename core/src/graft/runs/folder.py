@@ -332,9 +332,9 @@ def new_path(out: Path, name: str) -> Path:
 
 
 def slug(text: str) -> str:
-    """Return `text` as a folder name that every file system takes: ASCII letters, digits, `_`, `.` and `-`."""
+    """Return `text` as a folder name that every file system takes: ASCII letters, digits, `_`, `.`, `+` and `-`."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", plain).strip("-.")[:_NAME_LENGTH].rstrip("-.")
+    return re.sub(r"[^A-Za-z0-9_.+]+", "-", plain).strip("-.")[:_NAME_LENGTH].rstrip("-.")
 
 
 def _runs_in(folder: Path) -> list[str]:
