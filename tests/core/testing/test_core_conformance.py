@@ -56,6 +56,20 @@ class TestCsv(ReaderConformance):
         return folder / "labels.csv"
 
 
+class TestSequences(ReaderConformance):
+    name = "sequences"
+
+    def good(self, folder: Path) -> Path:
+        lines = ["path,label,sequence,frame"]
+        for number in range(12):
+            clip, frame = divmod(number, 3)
+            name = f"{clip}-{frame}.png"
+            Image.fromarray(np.full((20, 24, 3), 20 * number, np.uint8)).save(folder / name)
+            lines.append(f"{name},{'walk' if clip % 2 else 'run'},clip{clip},{frame}")
+        (folder / "frames.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return folder / "frames.csv"
+
+
 class TestStandardDecoder(DecoderConformance):
     name = "standard"
 
