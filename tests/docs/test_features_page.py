@@ -66,6 +66,6 @@ def test_python__the_grid_search(folder: Path, capsys: pytest.CaptureFixture[str
 def test_options__are_the_commands(folder: Path) -> None:
     shown = re.findall(r"^\| `(--[a-z-]+)", PAGE, re.MULTILINE)
     shown += re.findall(r"`(--(?:backbone|weights|size))`", PAGE)
-    assert len(shown) == 7
+    assert len(shown) == 8
     text = Graft(folder)("features", "extract", "--help").out
     assert [option for option in shown if option not in text] == []
