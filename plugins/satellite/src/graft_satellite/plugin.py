@@ -30,7 +30,7 @@ def graft_domains() -> Iterable[DomainSpec]:
             name="satellite",
             summary="Images of the earth: GeoTIFFs of any bands, scenes in tiles, places that are never divided.",
             target="graft_satellite.domain:Satellite",
-            recipe={"data": {"decoder": {"kind": "satellite"}, "leaks": "stop"}},
+            recipe={"data": {"decoder": {"kind": "satellite"}, "leaks": "stop"}, "augment": {"kind": "overhead"}},
             backbones={
                 "resnet50": "the usual yardstick in remote sensing; its first layer is widened to any number of bands",
                 "convnext_tiny": "the best of its size on most scene sets, where a GPU is at hand",
