@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from graft.authoring.places import shown
 from graft.backbones.contract import Backbone, WeightsInfo
 from graft.backbones.names import architectures, stage_names
 from graft.errors import GraftError, WeightsError
 from graft.plugins import BackboneSpec
 from graft.testing.conformance.base import Conformance, Subject
-from graft.testing.conformance.places import shown
 
 _METHODS = ("names", "build", "pretrained", "tagged", "fetch", "convert", "classifier")
 

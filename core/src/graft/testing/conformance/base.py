@@ -11,9 +11,9 @@ from typing import Any, ClassVar, NoReturn
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from graft.authoring.places import module_of, place, place_of_error, place_of_spec
 from graft.errors import GraftError, PluginError
 from graft.plugins import Contribution, Descriptor, Plugins
-from graft.testing.conformance.places import module_of, place, place_of_error, place_of_spec
 
 _UNKNOWN = "surely_no_such_key"
 

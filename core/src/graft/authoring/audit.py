@@ -1,0 +1,246 @@
+"""What is looked at of a plugin as a whole, without training anything: for `graft plugins check`, and for its tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from graft.authoring.places import module_of, place_of_error, place_of_spec, place_of_text, shown
+from graft.errors import GraftError, PluginError
+from graft.plugins import (
+    AugmentationSpec,
+    Contribution,
+    Descriptor,
+    DomainSpec,
+    HeadSpec,
+    MetricSpec,
+    PluginInfo,
+    Plugins,
+    TaskSpec,
+)
+from graft.testing.processes import run_python
+
+HEAVY = (
+    *("torch", "torchvision", "timm", "lightning", "albumentations", "cv2", "matplotlib", "sklearn", "scipy"),
+    *("pandas", "ultralytics", "monai", "transformers", "tensorflow"),
+)
+"""Libraries that take long to import: not in what every command imports, nor in what checks recipes."""
+
+HEAVY_IN_A_PACKAGE = (*HEAVY, "numpy", "pydantic", "PIL")
+"""Beside these, in the module with the hooks: a package can have everything else in other modules."""
+
+_WATCH = """
+import importlib, json, os, sys
+
+modules, heavy, paths = json.loads(sys.argv[1]), set(json.loads(sys.argv[2])), sys.argv[3:]
+import graft.plugins
+if "options" in paths:
+    import graft.errors, graft.recipe.schema
+found, folders = [], []
+
+def place():
+    frame = sys._getframe(2)
+    while frame is not None:
+        if any(frame.f_code.co_filename.startswith(folder) for folder in folders):
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        frame = frame.f_back
+    return None
+
+def hook(event, arguments):
+    if event == "import" and (name := arguments[0].partition(".")[0]) in heavy:
+        what = f"imports {name}"
+    elif event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR):
+        what = f"writes the file {arguments[0]}"
+    elif event in ("os.mkdir", "os.remove", "os.rename", "shutil.rmtree"):
+        what = f"changes files: {event} {arguments[0]}"
+    elif event in ("socket.connect", "socket.getaddrinfo", "socket.bind"):
+        what = "opens the network"
+    elif event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"):
+        what = f"starts a program: {arguments[0]}"
+    else:
+        return
+    where = place()
+    if where and what not in [one[0] for one in found]:
+        found.append((what, where))
+
+sys.addaudithook(hook)
+for module in modules:
+    spec = importlib.util.find_spec(module)
+    folders.append(os.path.dirname(spec.origin) if spec.parent else spec.origin)
+    importlib.import_module(module)
+print(json.dumps(found))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that is not right.
+
+    Args:
+        what: What was found.
+        expected: What the contract asks for.
+        at: `file:line` of what is to be mended.
+    """
+
+    what: str
+    expected: str
+    at: str
+
+
+def version(plugin: PluginInfo, plugins: Plugins) -> Iterator[Finding]:
+    """Look whether `HOOK_API` is a number in the plugin's own source."""
+    module = module_of(plugin)
+    source = inspect.getsource(module) if module is not None else ""
+    if not re.search(r"^HOOK_API(: int)? = \d+", source, re.MULTILINE):
+        yield Finding(
+            what="HOOK_API is not written as a number: one that is imported would always fit, and tell nothing",
+            expected="`HOOK_API = 1`",
+            at=place_of_text(module, "HOOK_API"),
+        )
+
+
+def names(plugin: PluginInfo, plugins: Plugins) -> Iterator[Finding]:
+    """Look whether somebody else that is installed offers something by the same name."""
+    for spec in plugins.contributions(plugin):
+        others = [
+            other
+            for one in plugins.loaded
+            if one is not plugin
+            for other in plugins.contributions(one)
+            if type(other) is type(spec) and other.name == spec.name
+        ]
+        if others:
+            yield Finding(
+                what=f"the {spec.kind} '{spec.name}' is also offered by {plugins.owner(others[0]).name}, and can only "
+                f"be reached as '{plugin.name}:{spec.name}'",
+                expected="a name that is not in use",
+                at=place_of_spec(spec, plugin),
+            )
+
+
+def references(plugin: PluginInfo, plugins: Plugins) -> Iterator[Finding]:
+    """Look whether targets, options and functions can be imported, and what is named is offered."""
+    for spec in plugins.contributions(plugin):
+        if not isinstance(spec, Descriptor):
+            continue
+        place = place_of_spec(spec, plugin)
+        for what, importing in _imports(spec, plugins):
+            try:
+                importing()
+            except PluginError as error:
+                cause = error.__cause__
+                yield Finding(
+                    what=f"{spec.kind} '{spec.name}' ({spec.target}): {error}",
+                    expected=f"{what} that can be imported",
+                    at=(place_of_error(cause, _own(plugin)) if cause is not None else None) or place,
+                )
+        for kind, name in _named(spec):
+            try:
+                plugins.find(kind, name)
+            except GraftError as error:
+                yield Finding(
+                    what=f"{spec.kind} '{spec.name}' ({spec.target}): {error}",
+                    expected=f"a {kind.kind} that is offered",
+                    at=place,
+                )
+
+
+def weight(plugin: PluginInfo, plugins: Plugins) -> Iterator[Finding]:
+    """Look whether importing the hooks imports something heavy, writes a file or opens the network."""
+    module = module_of(plugin)
+    assert module is not None
+    yield from _watched(plugin, [module.__name__], HEAVY if _single(plugin) else HEAVY_IN_A_PACKAGE)
+
+
+def weight_of_options(plugin: PluginInfo, plugins: Plugins) -> Iterator[Finding]:
+    """Look whether modules with options, and with `fits`, import torch and the like: recipes are checked without."""
+    modules = set()
+    for spec in plugins.contributions(plugin):
+        if isinstance(spec, Descriptor) and spec.options is not None:
+            modules.add(spec.options.partition(":")[0])
+        if isinstance(spec, HeadSpec) and spec.fits is not None:
+            modules.add(spec.fits.partition(":")[0])
+    if modules and not _single(plugin):
+        yield from _watched(plugin, sorted(modules), HEAVY, "options")
+
+
+def licence(plugin: PluginInfo, plugins: Plugins) -> Iterator[Finding]:
+    """Look whether a distribution says its licence: it is shown in reports and bundles."""
+    if plugin.distribution is not None and not plugin.licence:
+        yield Finding(
+            what=f"{plugin.distribution} names no licence",
+            expected='license = "…" (SPDX)',
+            at="pyproject.toml: [project]",
+        )
+
+
+CHECKS: Mapping[str, Callable[[PluginInfo, Plugins], Iterator[Finding]]] = {
+    "says its version of the contract": version,
+    "its names are its own": names,
+    "all that it names is there": references,
+    "its hooks are light, and do nothing on import": weight,
+    "its options are light": weight_of_options,
+    "its licence is known": licence,
+}
+"""By what each finds to be so."""
+
+
+def _imports(spec: Descriptor, plugins: Plugins) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield what a descriptor names for import, unless it needs what is not installed here."""
+    if all(_importable(module) for module in spec.requires):
+        yield "a target", lambda: plugins.target(spec)
+    yield "options", lambda: plugins.options(spec)
+    if isinstance(spec, TaskSpec) and spec.sample:
+        yield "a function", lambda: plugins.sample(spec)
+    if isinstance(spec, DomainSpec):
+        for takes in spec.samples:
+            yield "a function", lambda takes=takes: plugins.sample(spec, takes)  # type: ignore[misc]
+
+
+def _named(spec: Contribution) -> Iterator[tuple[type[Descriptor], str]]:
+    """Yield what a descriptor refers to by name."""
+    if isinstance(spec, TaskSpec):
+        yield HeadSpec, spec.head
+        yield AugmentationSpec, spec.augment
+        for name in spec.metrics:
+            yield MetricSpec, name
+
+
+def _watched(plugin: PluginInfo, modules: list[str], heavy: tuple[str, ...], *more: str) -> Iterator[Finding]:
+    own = [name for name in heavy if name != plugin.source.partition(".")[0]]
+    done = run_python(_WATCH, json.dumps(modules), json.dumps(own), *more)
+    if done.code:
+        yield Finding(what=f"cannot be imported alone: {done.err}", expected="an import that works", at=modules[0])
+        return
+    for what, where in json.loads(done.out.strip().splitlines()[-1]):
+        file, _, line = where.rpartition(":")
+        yield Finding(
+            what=f"importing {' and '.join(modules)} {what}",
+            expected="nothing heavy, no file and no network at import: import it in the function that uses it",
+            at=f"{shown(file)}:{line}",
+        )
+
+
+def _own(plugin: PluginInfo) -> list[Path]:
+    """Return the folder of the plugin's package, or the file of one that is a single file."""
+    module = module_of(plugin)
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return []
+    return [Path(file).parent if module is not None and module.__package__ else Path(file)]
+
+
+def _single(plugin: PluginInfo) -> bool:
+    return plugin.source.endswith(".py")
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
