@@ -34,7 +34,7 @@ def draw(
             colour = _COLOURS[int(label) % len(_COLOURS)]
             pen.rectangle(tuple(box.tolist()), outline=colour, width=2)
             text = f"{classes[label]} {score:.2f}"
-            left = max(0.0, min(box[0], image.width - pen.textlength(text) - 1))
+            left = max(0, min(int(box[0]), int(image.width - pen.textlength(text)) - 1))
             top = max(0.0, box[1] - 11)
             pen.rectangle(pen.textbbox((left, top), text), fill=colour)
             pen.text((left, top), text, fill="black" if colour == "#f0e442" else "white")
