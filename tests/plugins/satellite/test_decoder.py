@@ -116,6 +116,16 @@ def test_group__is_the_same_ground_at_any_resolution_where_its_side_is_given(tmp
     assert [group.split()[1] for group in groups] == ["20500", "10200", "22800"]
 
 
+def test_displayed__colours_by_their_names_and_haze_as_haze() -> None:
+    one = decoder(bands=NAMES, high=4000)
+    pixels = np.zeros((10, 10, 4), np.float32)
+    pixels[:5] = (0.1, 0.2, 0.3, 0.9)
+    clear = one.displayed(pixels)
+    assert clear[0, 0].tolist() == [255, 170, 85]
+    hazy = one.displayed(pixels * np.float32(0.8) + np.float32(0.2))
+    assert hazy[9, 0].min() > 100 > clear[9, 0].max()
+
+
 def test_usual_images__are_read_as_usual(tmp_path: Path) -> None:
     Image.new("RGB", (9, 7), (1, 2, 3)).save(tmp_path / "a.png")
     one = decoder()

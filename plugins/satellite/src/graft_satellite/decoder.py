@@ -124,13 +124,15 @@ class SatelliteDecoder(Decoder):
             return f"{system} {block:g} m {x // (block * metre):.0f},{y // (block * metre):.0f}"
 
     def displayed(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
-        """Return red, green and blue where bands are called so, else the first; floats are stretched by their range."""
+        """Return red, green and blue where bands are called so, else the first; the brightest of floats are white.
+
+        What is dark stays where it is, so that haze shows.
+        """
         names = [str(band) for band in self.options.bands] or list(self.options.names)
         if {"red", "green", "blue"} <= set(names) and len(names) <= pixels.shape[2]:
             pixels = pixels[:, :, [names.index(colour) for colour in ("red", "green", "blue")]]
         if pixels.dtype != np.uint8:
-            low, high = np.percentile(pixels[:, :, :3], (1, 99))
-            pixels = ((pixels - low) / max(high - low, 1e-6)).clip(0, 1)
+            pixels = (pixels / max(np.percentile(pixels[:, :, :3], 99), 1e-6)).clip(0, 1)
         return super().displayed(pixels)
 
     def scene(self, path: Path) -> tuple[Path, Region]:

@@ -85,6 +85,6 @@ class Satellite(Domain):
                 title="Area on the ground",
                 how_to_read=f"Hectares in the {placed} images that say where they lie, without void pixels. Errors in "
                 "place cancel out here, and those in amount do not.",
-                parts=[Table(columns=("class", "predicted ha", "true ha", "difference"), rows=rows)],
+                parts=[Table(columns=("class", "predicted ha", "true ha", "difference, of the true"), rows=rows)],
             )
         ]
