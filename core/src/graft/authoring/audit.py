@@ -192,7 +192,7 @@ CHECKS: Mapping[str, Callable[[PluginInfo, Plugins], Iterator[Finding]]] = {
 
 def _imports(spec: Descriptor, plugins: Plugins) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield what a descriptor names for import, unless it needs what is not installed here."""
-    if all(_importable(module) for module in spec.requires):
+    if all(importable(module) for module in spec.requires):
         yield "a target", lambda: plugins.target(spec)
     yield "options", lambda: plugins.options(spec)
     if isinstance(spec, TaskSpec) and spec.sample:
@@ -236,10 +236,12 @@ def _own(plugin: PluginInfo) -> list[Path]:
 
 
 def _single(plugin: PluginInfo) -> bool:
-    return plugin.source.endswith(".py")
+    """Return whether all of a plugin is one module, which has nowhere else to import what its code needs."""
+    return plugin.source.endswith(".py") or not getattr(module_of(plugin), "__package__", None)
 
 
-def _importable(module: str) -> bool:
+def importable(module: str) -> bool:
+    """Return whether a module is installed."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:

@@ -8,17 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
+from graft.cli import authoring
 from graft.cli.session import JsonFlag, emit, refine
 from graft.cli.text import columns, indented
 from graft.errors import PluginError, did_you_mean
 from graft.plugins import BrokenPlugin, Contribution, DisabledPlugin, DomainSpec, PluginInfo, Plugins, TaskSpec
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
+for command in (authoring.new, authoring.package, authoring.check):
+    app.command()(command)
 
 
 @app.callback()
 def group() -> None:
-    """List plugins and what each of them offers."""
+    """List plugins and what each of them offers; begin one, and look whether it is right."""
 
 
 @app.command("list")

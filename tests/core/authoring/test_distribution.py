@@ -1,0 +1,165 @@
+"""What is written works as it is: its own tests pass, installed as pip would install it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from graft.authoring.distribution import KINDS, LICENCES, new, package
+from graft.errors import PluginError, UserError
+from graft.plugins import load_plugins
+
+GRAIN = '''"""Adds grain."""
+
+import numpy as np
+
+from graft.plugins import AugmentationSpec, StrategySpec, hookimpl
+
+HOOK_API = 1
+
+
+@hookimpl
+def graft_augmentations():
+    return [AugmentationSpec(name="grain", summary="Grain.", target="sandy_grain:Grain", tasks=("classification",))]
+
+
+@hookimpl
+def graft_strategies():
+    return [StrategySpec(name="sandy", summary="Slow.", recipe={"pace": {"lr": 1e-5}})]
+
+
+class Grain:
+    """Cuts the centre out, and adds noise."""
+
+    def __init__(self, *, size, options):
+        self.size = size
+
+    def __call__(self, image, target, seed):
+        height, width = self.size
+        top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+        image = image[top : top + height, left : left + width]
+        most = 255 if image.dtype == np.uint8 else 1
+        noise = np.random.default_rng(seed).normal(scale=0.05 * most, size=image.shape)
+        return np.clip(image + noise, 0, most).astype(image.dtype), target
+'''
+
+
+def installed(site: Path, project: Path) -> None:
+    """Make a distribution's metadata and modules findable in a folder, as an editable install does."""
+    table = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    info = site / f"{table['name'].replace('-', '_')}-{table['version']}.dist-info"
+    info.mkdir(parents=True)
+    points = "".join(f"{name} = {module}\n" for name, module in table["entry-points"]["graft"].items())
+    (info / "entry_points.txt").write_text(f"[graft]\n{points}")
+    header = f"Metadata-Version: 2.4\nName: {table['name']}\nVersion: {table['version']}\n"
+    (info / "METADATA").write_text(f"{header}License-Expression: {table['license']}\n")
+    for module in (project / "src").iterdir():
+        (site / module.name).symlink_to(module)
+
+
+def run_own_tests(site: Path, projects: list[Path], *options: str) -> str:
+    """Return what pytest says of several distributions' own tests, in one process."""
+    path = os.pathsep.join([str(site), *filter(None, sys.path)])
+    folders = [str(project / "tests") for project in projects]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *folders, *options],
+        cwd=site,
+        env={**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
+    """A distribution of each kind, installed."""
+    folder = tmp_path_factory.mktemp("every")
+    plugins = load_plugins(names=["classification"])
+    projects = [new(f"my-{kind}", kind, out=folder, licence="MIT", plugins=plugins) for kind in KINDS]
+    for project in projects:
+        installed(folder / "site", project)
+    return folder / "site", projects
+
+
+def test_new__passes_its_own_tests(every: tuple[Path, list[Path]]) -> None:
+    site, projects = every
+    assert "passed" in run_own_tests(site, projects)
+
+
+def test_new__is_clean(every: tuple[Path, list[Path]]) -> None:
+    _, projects = every
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--no-cache", *map(str, projects)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    for project in projects:
+        left = [file for file in project.rglob("*") if file.is_file() and "example" in file.read_text().lower()]
+        assert not left, left
+        assert (project / "LICENSE").read_text().startswith("MIT License")
+        assert (project / ".github" / "workflows" / "test.yml").is_file()
+
+
+def test_package__a_plugin_of_one_file(tmp_path: Path) -> None:
+    file = tmp_path / "sandy_grain.py"
+    file.write_text(GRAIN)
+    project = package(file, out=tmp_path, licence="BSD-3-Clause", plugins=load_plugins(names=["classification"]))
+    assert project.name == "graft-sandy-grain"
+    assert (project / "src" / "sandy_grain.py").read_text() == GRAIN
+    table = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    assert table["dependencies"] == ["graft-core", "graft-classification", "numpy"]
+    assert table["description"] == "Adds grain."
+    installed(tmp_path / "site", project)
+    assert "passed" in run_own_tests(tmp_path / "site", [project], "-k", "Plugin or Grain and not places")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Leaf", "is no name for a plugin"),
+        ("leaf_rust", "is no name for a plugin"),
+        ("../leaf", "is no name for a plugin"),
+        ("core", "is taken"),
+        ("graft-classification", "is taken"),
+        ("classify", "is taken"),
+        ("doctor", "is taken"),
+    ],
+)
+def test_new__names_that_do_not_fit(name: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        new(name, "metric", out=tmp_path, licence=LICENCES[0], plugins=load_plugins(names=["classification"]))
+    assert not list(tmp_path.iterdir())
+
+
+def test_new__never_writes_over_anything(tmp_path: Path) -> None:
+    plugins = load_plugins(names=["classification"])
+    new("leaf", "strategy", out=tmp_path, licence=LICENCES[0], plugins=plugins)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    with pytest.raises(UserError, match="is there already"):
+        new("leaf", "metric", out=tmp_path, licence=LICENCES[0], plugins=plugins)
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+    with pytest.raises(UserError, match="no template of a loss"):
+        new("other", "loss", out=tmp_path, licence=LICENCES[0], plugins=plugins)
+    with pytest.raises(UserError, match="licence 'GPL' is not at hand"):
+        new("other", "metric", out=tmp_path, licence="GPL", plugins=plugins)
+    assert not (tmp_path / "graft-other").exists()
+
+
+def test_package__what_is_none(tmp_path: Path) -> None:
+    plugins = load_plugins(names=["classification"])
+    with pytest.raises(UserError, match="there is no file"):
+        package(tmp_path / "nothing.py", out=tmp_path, licence=LICENCES[0], plugins=plugins)
+    (tmp_path / "lame_duck.py").write_text("raise ValueError('quack')\n")
+    with pytest.raises(PluginError, match="quack"):
+        package(tmp_path / "lame_duck.py", out=tmp_path, licence=LICENCES[0], plugins=plugins)
+    assert not (tmp_path / "graft-lame-duck").exists()
