@@ -79,3 +79,46 @@ def graft_domains():
 """
     install(site, "sea", code)
     assert "The sea. Backbones that suit it: resnet18: small, and as good here." in graft("plugins", "info", "sea").out
+
+
+def test_check__finds_what_an_import_does(graft: Graft, site: Path) -> None:
+    install(site, "graft-tidy", reader("tidy", module="graft_tidy"), entry="tidy")
+    install(
+        site,
+        "messy",
+        "from pathlib import Path\nPath('left-behind.txt').write_text('x')\n" + reader("messy", module="messy"),
+    )
+    tidy = graft("plugins", "check", "tidy")
+    assert tidy.code == 1  # its target is not there
+    assert "ok  its hooks are light, and do nothing on import" in tidy.out
+    assert "NO  all that it names is there" in tidy.out
+    messy = graft("plugins", "check", "messy")
+    assert messy.code == 1
+    assert "writes the file left-behind.txt" in messy.out
+    assert "messy.py:" in messy.out
+    (found,) = json.loads(graft("plugins", "check", "messy", "--json").out)["plugins"]
+    assert "writes the file left-behind.txt" in " ".join(one["what"] for one in found["findings"])
+
+
+def test_check__a_broken_plugin_and_one_that_there_is_not(graft: Graft, site: Path) -> None:
+    install(site, "faulty", "1 / 0")
+    done = graft("plugins", "check", "faulty")
+    assert done.code == 1
+    assert "NO  loads" in done.out
+    assert "did you mean 'faulty'?" in graft("plugins", "check", "faultyy").err
+
+
+def test_check__the_bundled_ones_keep_the_contract(graft: Graft) -> None:
+    done = graft("plugins", "check", "classification")
+    assert done.code == 0, done.out
+    assert "NO" not in done.out
+
+
+def test_new__says_what_comes_next(graft: Graft, work: Path) -> None:
+    done = graft("plugins", "new", "leaf-rust", "--kind", "metric")
+    assert done.code == 0, done.err
+    assert "cd graft-leaf-rust && pytest" in done.out
+    assert (work / "graft-leaf-rust" / "src" / "graft_leaf_rust" / "metric.py").is_file()
+    again = graft("plugins", "new", "leaf-rust", "--kind", "metric")
+    assert again.code == 2
+    assert "is there already" in again.err
