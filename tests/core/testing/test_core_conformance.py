@@ -11,6 +11,7 @@ from PIL import Image
 from graft.testing import (
     AugmentationConformance,
     BackboneConformance,
+    CommandConformance,
     DecoderConformance,
     ReaderConformance,
     StrategyConformance,
@@ -82,3 +83,17 @@ class TestStandardDecoder(DecoderConformance):
         deep = folder / "e.png"
         Image.fromarray(draw.integers(0, 2**16, (9, 7), dtype=np.uint16)).save(deep)
         return [*files, deep]
+
+
+class TestCommands(CommandConformance):
+    name = (
+        *("try", "demo", "doctor", "plugins", "backbones", "data", "features", "cache", "recipe", "strategies"),
+        *("resume", "report"),
+    )
+
+
+class TestList(CommandConformance):
+    name = "plugins"
+
+    def good(self, folder: Path) -> Sequence[object]:
+        return ["list"]

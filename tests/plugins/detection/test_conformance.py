@@ -6,7 +6,14 @@ from pathlib import Path
 
 from boxes import write_coco
 from graft.data import Catalogue
-from graft.testing import HeadConformance, MetricConformance, PluginConformance, ReaderConformance, TaskConformance
+from graft.testing import (
+    HeadConformance,
+    MetricConformance,
+    PluginConformance,
+    ReaderConformance,
+    TaskConformance,
+    WriterConformance,
+)
 from graft_detection.formats.coco import CocoReader
 from graft_detection.options import CocoOptions
 from graft_detection.writers.table import BoxTableWriter
@@ -64,3 +71,12 @@ class TestTable(ReaderConformance):
 
 class TestMetrics(MetricConformance):
     name = ("map", "map50")
+
+
+class TestWriters(WriterConformance):
+    name = ("coco", "voc", "yolo")
+
+
+class TestTableWriter(WriterConformance):
+    name = "csv"
+    file = "boxes.csv"

@@ -13,6 +13,7 @@ from graft.testing import (
     DecoderConformance,
     DomainConformance,
     MetricConformance,
+    OutputConformance,
     PluginConformance,
 )
 from scans import ct, volume
@@ -58,3 +59,8 @@ class TestMetrics(MetricConformance):
 class TestSensitivity(MetricConformance):
     name = "sensitivity_at_95"
     mergeable = False  # rows are ranks
+
+
+class TestNifti(OutputConformance):
+    name = "nifti"
+    domain = "medical"

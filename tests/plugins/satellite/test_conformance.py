@@ -10,8 +10,10 @@ from PIL import Image
 
 from graft.testing import (
     AugmentationConformance,
+    CommandConformance,
     DecoderConformance,
     DomainConformance,
+    OutputConformance,
     PluginConformance,
     ReaderConformance,
 )
@@ -67,3 +69,21 @@ class TestVectorBoxes(ReaderConformance):
 
 class TestAugmentations(AugmentationConformance):
     name = ("overhead", "overhead-strong")
+
+
+class TestGeoTiff(OutputConformance):
+    name = "geotiff"
+    domain = "satellite"
+
+
+class TestGeoJson(OutputConformance):
+    name = "geojson"
+    domain = "satellite"
+
+
+class TestCommand(CommandConformance):
+    name = "satellite"
+
+    def good(self, folder: Path) -> Sequence[object]:
+        scene(folder / "chip.tif", (20, 24))
+        return ["statistics", "chip.tif"]

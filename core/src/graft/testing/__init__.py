@@ -21,19 +21,23 @@ if TYPE_CHECKING:
     from graft.testing.conformance.augmentations import AugmentationConformance
     from graft.testing.conformance.backbones import BackboneConformance
     from graft.testing.conformance.base import Conformance
+    from graft.testing.conformance.commands import CommandConformance
     from graft.testing.conformance.decoders import DecoderConformance
     from graft.testing.conformance.domains import DomainConformance
     from graft.testing.conformance.heads import HeadConformance
     from graft.testing.conformance.metrics import MetricConformance
+    from graft.testing.conformance.outputs import OutputConformance
     from graft.testing.conformance.plugins import PluginConformance
     from graft.testing.conformance.readers import ReaderConformance
     from graft.testing.conformance.strategies import StrategyConformance
     from graft.testing.conformance.tasks import TaskConformance
+    from graft.testing.conformance.writers import WriterConformance
     from graft.testing.processes import Finished, run_python
 
 _MODULES = {
     "AugmentationConformance": "conformance.augmentations",
     "BackboneConformance": "conformance.backbones",
+    "CommandConformance": "conformance.commands",
     "Conformance": "conformance.base",
     "DecoderConformance": "conformance.decoders",
     "DomainConformance": "conformance.domains",
@@ -41,11 +45,13 @@ _MODULES = {
     "Graft": "commands",
     "HeadConformance": "conformance.heads",
     "MetricConformance": "conformance.metrics",
+    "OutputConformance": "conformance.outputs",
     "PluginConformance": "conformance.plugins",
     "ReaderConformance": "conformance.readers",
     "Result": "commands",
     "StrategyConformance": "conformance.strategies",
     "TaskConformance": "conformance.tasks",
+    "WriterConformance": "conformance.writers",
     "run_python": "processes",
     "tiny_backbone": "backbones",
 }
@@ -53,6 +59,7 @@ _MODULES = {
 __all__ = [
     "AugmentationConformance",
     "BackboneConformance",
+    "CommandConformance",
     "Conformance",
     "DecoderConformance",
     "DomainConformance",
@@ -60,11 +67,13 @@ __all__ = [
     "Graft",
     "HeadConformance",
     "MetricConformance",
+    "OutputConformance",
     "PluginConformance",
     "ReaderConformance",
     "Result",
     "StrategyConformance",
     "TaskConformance",
+    "WriterConformance",
     "run_python",
     "tiny_backbone",
 ]

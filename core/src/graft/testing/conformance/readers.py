@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -76,12 +76,15 @@ class ReaderConformance(Conformance):
             return given
         task = _task(subject)
         if task is None:
-            pytest.fail(f"{subject}: no task takes what it gives: write `good`", pytrace=False)
+            self._without_good(subject, "no task takes what it gives, so there is nothing to try it with")
         own = graft_lab.folder(task.name, per_class=1) / "target"
         shutil.copytree(own, folder, dirs_exist_ok=True)
         if self._reader(subject).detect(folder) is None:
-            pytest.fail(f"{subject}: the sample data of '{task.name}' are another format: write `good`", pytrace=False)
+            self._without_good(subject, f"the sample data of '{task.name}' are another format than its own")
         return folder
+
+    def _without_good(self, subject: Subject, what: str) -> NoReturn:
+        subject.fail(what, expected="a method `good(folder)` that writes a small data set in its format", at=type(self))
 
     def test_detect__knows_its_own(self, subject: Subject, good_data: Path, tmp_path: Path) -> None:
         """It says why good data are its format, and None of what is not."""
@@ -92,7 +95,8 @@ class ReaderConformance(Conformance):
         subject.demand(good, f"detect gave {reason!r} for good data", expected="one sentence on why", at=at)
         (tmp_path / "text.txt").write_text("Nothing of interest.\n", encoding="utf-8")
         (tmp_path / "bytes.bin").write_bytes(bytes(range(256)))
-        for name in ("text.txt", "bytes.bin", "nowhere"):
+        (tmp_path / "empty").mkdir()
+        for name in ("text.txt", "bytes.bin", "nowhere", "empty"):
             with subject.doing(f"detect, of '{name}',", expected="None", at=at, allowed=GraftError):
                 found = reader.detect(tmp_path / name)
                 subject.demand(found is None, f"detect says of '{name}': {found}", expected="None", at=at)
