@@ -129,6 +129,11 @@ def test_read__nothing_that_a_reader_knows(reading, tmp_path):
     assert "folder (folder), csv (csv)" in (caught.value.fix or "")
 
 
+def test_read__an_empty_folder_is_said_to_be_one(reading, tmp_path):
+    with pytest.raises(DataError, match="is empty"):
+        reading(train=str(tmp_path))
+
+
 def test_read__two_readers_know_it(reading, twenty, plugins, monkeypatch):
     monkeypatch.setattr(plugins, "readers", {**plugins.readers, "other": plugins.readers["folder"]})
     with pytest.raises(DataError, match="could be read in 2 ways") as caught:

@@ -22,7 +22,7 @@ from graft.data.leaks import leaks_of
 from graft.data.otherwise import read_otherwise
 from graft.data.parts import grouped, in_parts
 from graft.data.reader import Reader
-from graft.data.readers._files import require_path
+from graft.data.readers._files import is_empty, require_path
 from graft.data.samples import BadFile, Catalogue, DuplicateSet, PreparedData, Sample
 from graft.data.splits import divide
 from graft.data.store import PixelStore
@@ -192,6 +192,8 @@ def prepare(
 
 def _detected(path: Path, takes: str, decoder: Decoder, plugins: Plugins) -> tuple[ReaderSpec, str, tuple[str, ...]]:
     """Return the one reader that knows `path`, why, and which readers could not be asked."""
+    if path.is_dir() and is_empty(path):
+        raise DataError(f"data.train: the folder {path} is empty", fix="name a folder with images in it")
     specs = {name: spec for name, spec in plugins.specs(ReaderSpec).items() if spec.gives == takes}
     found, passed_over = [], []
     for name, spec in specs.items():

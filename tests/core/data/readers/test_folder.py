@@ -173,6 +173,12 @@ def test_read__images_without_class_folders(fill):
     assert "one folder per class" in (error.fix or "")
 
 
+def test_detect__an_empty_folder_is_nothing(fill, tmp_path):
+    (tmp_path / ".DS_Store").touch()
+    assert FolderReader().detect(tmp_path) is None
+    assert FolderReader().detect(fill("cat/1.png")) == "a folder with one folder per class"
+
+
 def test_read__empty_folder(tmp_path):
     assert "no class folders and no images" in str(refused(tmp_path))
 

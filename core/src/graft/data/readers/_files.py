@@ -58,6 +58,14 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _SYSTEM
 
 
+def is_empty(folder: Path) -> bool:
+    """Return whether there is nothing in a folder but what is hidden; of one that cannot be listed nobody knows."""
+    try:
+        return all(is_hidden(entry.name) for entry in os.scandir(folder))
+    except OSError:
+        return False
+
+
 def folders_in(path: Path) -> list[Path]:
     """Return the folders in a folder, sorted by name, without hidden ones."""
     return sorted(

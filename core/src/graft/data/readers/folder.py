@@ -19,6 +19,7 @@ from graft.data.readers._files import (
     class_problems,
     classes_of,
     folders_in,
+    is_empty,
     is_hidden,
     require_path,
     split_folders,
@@ -39,8 +40,8 @@ class FolderReader(Reader):
     """
 
     def detect(self, path: Path) -> str | None:
-        """Return why `path` is read as folders: it is one."""
-        if not path.is_dir():
+        """Return why `path` is read as folders: it is one, and there is something in it."""
+        if not path.is_dir() or is_empty(path):
             return None
         parts = split_folders(path)
         if parts:
