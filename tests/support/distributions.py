@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import tomllib
 from pathlib import Path
 
 HEADER = """
@@ -112,3 +113,16 @@ sys.path.insert(0, "/nowhere")
 warnings.simplefilter("ignore")
 """
 """What a plugin may do to the process when it is imported; prepend it to a plugin that works."""
+
+
+def install_editable(site: Path, project: Path) -> None:
+    """Make a distribution's metadata and modules findable in a folder, as an editable install does."""
+    table = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    info = site / f"{table['name'].replace('-', '_')}-{table['version']}.dist-info"
+    info.mkdir(parents=True)
+    points = "".join(f"{name} = {module}\n" for name, module in table["entry-points"]["graft"].items())
+    (info / "entry_points.txt").write_text(f"[graft]\n{points}")
+    header = f"Metadata-Version: 2.4\nName: {table['name']}\nVersion: {table['version']}\n"
+    (info / "METADATA").write_text(f"{header}License-Expression: {table['license']}\n")
+    for module in (project / "src").iterdir():
+        (site / module.name).symlink_to(module)

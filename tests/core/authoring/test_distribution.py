@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from distributions import install_editable
 from graft.authoring.distribution import KINDS, LICENCES, new, package
 from graft.errors import PluginError, UserError
 from graft.plugins import load_plugins
@@ -49,19 +50,6 @@ class Grain:
 '''
 
 
-def installed(site: Path, project: Path) -> None:
-    """Make a distribution's metadata and modules findable in a folder, as an editable install does."""
-    table = tomllib.loads((project / "pyproject.toml").read_text())["project"]
-    info = site / f"{table['name'].replace('-', '_')}-{table['version']}.dist-info"
-    info.mkdir(parents=True)
-    points = "".join(f"{name} = {module}\n" for name, module in table["entry-points"]["graft"].items())
-    (info / "entry_points.txt").write_text(f"[graft]\n{points}")
-    header = f"Metadata-Version: 2.4\nName: {table['name']}\nVersion: {table['version']}\n"
-    (info / "METADATA").write_text(f"{header}License-Expression: {table['license']}\n")
-    for module in (project / "src").iterdir():
-        (site / module.name).symlink_to(module)
-
-
 def run_own_tests(site: Path, projects: list[Path], *options: str) -> str:
     """Return what pytest says of several distributions' own tests, in one process."""
     path = os.pathsep.join([str(site), *filter(None, sys.path)])
@@ -85,7 +73,7 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
     plugins = load_plugins(names=["classification"])
     projects = [new(f"my-{kind}", kind, out=folder, licence="MIT", plugins=plugins) for kind in KINDS]
     for project in projects:
-        installed(folder / "site", project)
+        install_editable(folder / "site", project)
     return folder / "site", projects
 
 
@@ -119,7 +107,7 @@ def test_package__a_plugin_of_one_file(tmp_path: Path) -> None:
     table = tomllib.loads((project / "pyproject.toml").read_text())["project"]
     assert table["dependencies"] == ["graft-core", "graft-classification", "numpy"]
     assert table["description"] == "Adds grain."
-    installed(tmp_path / "site", project)
+    install_editable(tmp_path / "site", project)
     assert "passed" in run_own_tests(tmp_path / "site", [project], "-k", "Plugin or Grain and not places")
 
 
