@@ -241,6 +241,31 @@ def test_row_by_row__each_frame_is_as_in_its_sequence(clips):
         assert torch.equal(packed, single)
 
 
+def test_batch__each_frame_has_its_own_draw_where_the_augmentation_says_so(clips):
+    dataset = clips()
+    dataset.augmentation.each_frame = True
+    batch = dataset.batch([(0, 1, 0), (0, 2, 0)])
+    first, second, _ = batch.images.frames  # of the second sequence, whose frames are one picture
+    assert not torch.equal(first, second)
+    assert torch.equal(batch.images.frames, dataset.batch([(0, 1, 0), (0, 2, 0)]).images.frames)
+    assert not torch.equal(batch.images.frames, dataset.batch([(1, 1, 0), (1, 2, 0)]).images.frames)
+    rows = dataset.row_by_row().batch([(0, row, 0) for row in (3, 4, 5)])
+    assert torch.equal(batch.images.frames, rows.images)
+
+
+def test_batch__a_file_may_be_several_frames(clips):
+    dataset = clips()
+    dataset.augmentation.each_frame = True
+    path = dataset.samples[0].path
+    dataset.samples = (Sample(id="twice", path=path, target=None, frames=(path, path)),)
+    dataset.targets = (0,)
+    first, second = dataset.batch([(0, 0, 0)]).images.frames
+    assert not torch.equal(first, second)
+    rows = dataset.row_by_row()
+    assert torch.equal(torch.stack([first, second]), rows.batch([(0, 0, 0), (0, 1, 0)]).images)
+    assert len({sample.id for sample in rows.samples}) == 2, "the cache tells the two views apart"
+
+
 def test_batch__a_frame_that_is_gone_is_named(clips):
     dataset = clips()
     dataset.samples[0].frames[2].unlink()

@@ -12,10 +12,12 @@ class Augmentation(Protocol):
 
     A target that is `graft.data.spatial.Spatial` says places, which are in the image's pixels and must follow it.
 
-    It may have three attributes. `varies = False` says that the seed makes no difference, and `keeps_targets = True`
+    It may have four attributes. `varies = False` says that the seed makes no difference, and `keeps_targets = True`
     that a target which says no places comes back as it is: what is frozen is then calculated once for each view
     without doing all of this again. `reach` is how many times the network input's side the images should have that it
-    is given, where these are regions of a larger image; 1 by default.
+    is given, where these are regions of a larger image; 1 by default. `each_frame = True` asks for a draw of its own
+    for each frame of a sequence, which otherwise share one, so that what moves in it still moves as it did: where a
+    sequence is several views of one thing.
     """
 
     def __call__(self, image: NDArray[Any], target: Any, seed: int) -> tuple[NDArray[Any], Any]:
@@ -41,3 +43,8 @@ def keeps_targets(augmentation: Augmentation) -> bool:
 def reach(augmentation: Augmentation) -> float:
     """Return how large a region it should be given, in sides of the network's input."""
     return float(getattr(augmentation, "reach", 1.0))
+
+
+def each_frame(augmentation: Augmentation) -> bool:
+    """Return whether each frame of a sequence has a draw of its own."""
+    return bool(getattr(augmentation, "each_frame", False))

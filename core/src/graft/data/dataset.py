@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from graft.data.augmentation import keeps_targets, reach
+from graft.data.augmentation import each_frame, keeps_targets, reach
 from graft.data.batch import Batch, stack_images
 from graft.data.decode import BadImage
 from graft.data.geometry import centre_crop
@@ -37,9 +37,10 @@ if TYPE_CHECKING:
 class ImageDataset(Dataset[Batch]):
     """Labelled images of one split, or sequences of images.
 
-    All frames of a sequence are augmented by the same draw: what moves in it still moves as it did. Where images are
-    seen through windows, an augmentation gets a region of an image, drawn anew each time, and without one an item is
-    one whole image, in all its windows. Targets that say places are placed as their images are.
+    All frames of a sequence are augmented by the same draw, so that what moves in it still moves as it did, unless the
+    augmentation asks for a draw for `each_frame`. Where images are seen through windows, an augmentation gets a region
+    of an image, drawn anew each time, and without one an item is one whole image, in all its windows. Targets that say
+    places are placed as their images are.
 
     Args:
         samples: The split's samples.
@@ -89,7 +90,7 @@ class ImageDataset(Dataset[Batch]):
         if self.whole:
             image = self._image(self.samples[index].path)
             return tiles(image, self.store.preprocess)[0], self.targets[index]
-        items = [self._view(path, key) for path in self.samples[index].files]
+        items = [self._view(path, key, frame) for frame, path in enumerate(self.samples[index].files)]
         return [image for image, _ in items], items[0][1]
 
     def target(self, key: Key) -> Any:
@@ -135,7 +136,12 @@ class ImageDataset(Dataset[Batch]):
                 fix="bring the file back and resume the run",
             ) from error
 
-    def _view(self, path: Path, key: Key) -> tuple[NDArray[Any], Any]:
+    def _drawn_as(self, sample: Sample, frame: int) -> str:
+        """Return the name that a frame's draws go by: frames of one name share them."""
+        own = sample.frames and self.augmentation is not None and each_frame(self.augmentation)
+        return f"{sample.id}#{frame}" if own else sample.id
+
+    def _view(self, path: Path, key: Key, frame: int) -> tuple[NDArray[Any], Any]:
         epoch, index, repetition = key
         image, target = self._image(path), self.targets[index]
         if self.augmentation is None:
@@ -146,7 +152,7 @@ class ImageDataset(Dataset[Batch]):
         if isinstance(target, Spatial):
             target = placed(target, Placement.stored(self.store.size(path), self.store.preprocess))
             target = target if region is None else _cut_target(target, region)
-        seed = draw_seed(self.seed, epoch, self.samples[index].id, repetition)
+        seed = draw_seed(self.seed, epoch, self._drawn_as(self.samples[index], frame), repetition)
         return self.augmentation(image, target, seed)
 
     def _placed(self, target: Any, index: int) -> Any:
@@ -155,14 +161,14 @@ class ImageDataset(Dataset[Batch]):
     def row_by_row(self) -> ImageDataset:
         """Return the frames of all sequences, or the windows of all images, in order, as images.
 
-        Each is as it is in its sequence, by the same draw, or in its image.
+        Each is as it is in its sequence, by the same draws, or in its image.
         """
         if self.whole:
             return _OneWindow(self)
         frames = [
-            (replace(sample, path=path, frames=()), target)
+            (replace(sample, id=self._drawn_as(sample, frame), path=path, frames=()), target)
             for sample, target in zip(self.samples, self.targets, strict=True)
-            for path in sample.files
+            for frame, path in enumerate(sample.files)
         ]
         return ImageDataset(
             [sample for sample, _ in frames],
