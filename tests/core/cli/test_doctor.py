@@ -34,6 +34,17 @@ def test_doctor__shows_clashes_and_notices(graft: Graft, site: Path, work: Path)
     assert "there is no plugin 'absent'" in out
 
 
+def test_doctor__shows_what_is_loaded_and_why(graft: Graft, site: Path, work: Path) -> None:
+    install(site, "graft-a", reader("tiles", module="graft_a"), entry="a", version="2.5")
+    install(site, "graft-b", "raise AssertionError('imported')", entry="b")
+    (work / "plugins.toml").write_text('enable = ["a"]\nrequires = {"graft-a" = ">=2"}\n', encoding="utf-8")
+    out = graft("doctor", "--fast").out
+    assert f"✓ Plugin            a 2.5 (MIT) is on: installed, and in `enable` of {work}/plugins.toml\n" in out
+    assert f"✓ Plugin            b is off, not in `enable` of {work}/plugins.toml\n" in out
+    assert f"✓ Plugin            {work}/plugins.toml requires graft-a>=2: 2.5 is here\n" in out
+    assert "imported" not in out
+
+
 def test_doctor__strict_is_1_when_something_will_fail(graft: Graft, site: Path) -> None:
     install(site, "faulty", "1 / 0")
     assert graft("doctor", "--fast").code == 0

@@ -71,3 +71,24 @@ def test_load_plugins__a_local_name_that_is_taken_is_broken(site: Path) -> None:
     Path("mine.py").write_text(reader("mine", module="mine"), encoding="utf-8")
     (plugin,) = load_plugins().broken
     assert plugin.cause == "the name 'core' is taken"
+
+
+def test_load_plugins__says_by_whose_wish_each_is_on(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(site, "listed", reader("listed", module="listed"))
+    install(site, "unlisted", "raise AssertionError('imported')")
+    Path("mine.py").write_text(reader("mine", module="mine"), encoding="utf-8")
+    manifest = Path("plugins.toml").absolute()
+    manifest.write_text('enable = ["listed"]\n[[local]]\npath = "mine.py"\n', encoding="utf-8")
+    plugins = load_plugins()
+    assert {plugin.name: plugin.why for plugin in plugins.loaded} == {
+        "core": "part of Graft",
+        "listed": f"installed, and in `enable` of {manifest}",
+        "mine": f"[[local]] of {manifest}",
+    }
+    assert plugins.broken == ()
+    assert next(plugin.why for plugin in plugins.off if plugin.name == "unlisted") == f"not in `enable` of {manifest}"
+    monkeypatch.setenv("GRAFT_PLUGINS", "listed")
+    assert load_plugins().loaded[1].why == "installed, and in GRAFT_PLUGINS"
+    monkeypatch.delenv("GRAFT_PLUGINS")
+    manifest.unlink()
+    assert next(plugin.why for plugin in load_plugins().loaded if plugin.name == "listed") == "installed"

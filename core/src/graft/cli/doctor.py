@@ -72,9 +72,13 @@ def _machine(*, fast: bool) -> Iterator[Check]:
 
 def _plugins(plugins: Plugins) -> Iterator[Check]:
     for plugin in plugins.loaded:
-        yield Check(name="Plugin", state="ok", value=f"{plugin} ({plugin.licence or 'licence not recorded'})")
+        value = f"{plugin} ({plugin.licence or 'licence not recorded'}) is on: {plugin.why}"
+        yield Check(name="Plugin", state="ok", value=value)
     for disabled in plugins.off:
         yield Check(name="Plugin", state="ok", value=f"{disabled.name} is off, {disabled.why}")
+    for distribution, specifier in plugins.requires.items():
+        value = f"{plugins.manifest} requires {distribution}{specifier}: {installed_version(distribution)} is here"
+        yield Check(name="Plugin", state="ok", value=value)
     for faulty in plugins.broken:
         fix = f"mend, upgrade or uninstall it, or write `disable = [{faulty.name!r}]` into plugins.toml"
         yield Check(name="Plugin", state="bad", value=f"{faulty} is broken: {faulty.cause}", fix=fix.replace("'", '"'))

@@ -79,6 +79,7 @@ def describe(plugins: Plugins, plugin: PluginInfo | BrokenPlugin | DisabledPlugi
         return fields | {"state": "broken", "cause": plugin.cause, "trace": plugin.trace}
     return fields | {
         "state": "on",
+        "why": plugin.why,
         "licence": plugin.licence,
         "settings": dict(plugins.settings(plugin.name)),
         "offers": _offers(plugins, plugin),

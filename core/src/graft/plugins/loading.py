@@ -34,6 +34,7 @@ class PluginInfo:
         licence: As the distribution's metadata has it.
         source: The module or the file that has its hooks.
         hooks: The hooks that it implements.
+        why: By whose wish it is on.
     """
 
     name: str
@@ -42,6 +43,7 @@ class PluginInfo:
     licence: str | None
     source: str
     hooks: tuple[str, ...]
+    why: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}" if self.version else self.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from graft.errors import did_you_mean
@@ -46,7 +47,7 @@ def load_plugins(*, start: Path | None = None, names: Sequence[str] | None = Non
             result = broken(result.info, Refused(conflicts))
         names_taken.add(candidate.name)
         if isinstance(result, LoadedPlugin):
-            usable.append(result)
+            usable.append(replace(result, info=replace(result.info, why=choice.admits(candidate.name))))
         else:
             faulty.append(result)
     return Plugins(
@@ -56,6 +57,7 @@ def load_plugins(*, start: Path | None = None, names: Sequence[str] | None = Non
         settings=choice.settings,
         notices=_notices(choice, candidates),
         manifest=choice.file,
+        requires=choice.requires,
     )
 
 
@@ -68,7 +70,7 @@ def _core() -> LoadedPlugin:
     loaded = load(discovery.core())
     if isinstance(loaded, BrokenPlugin):
         raise RuntimeError(f"core's own hooks are broken: {loaded.trace}")
-    return loaded
+    return replace(loaded, info=replace(loaded.info, why="part of Graft"))
 
 
 def _conflicts(core: LoadedPlugin, plugin: LoadedPlugin) -> Iterator[str]:

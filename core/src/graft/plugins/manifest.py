@@ -81,6 +81,12 @@ class Choice:
             return None if name in self.only else f"not in {self.why}"
         return self.off.get(name)
 
+    def admits(self, name: str) -> str:
+        """Return why plugin `name` is on, where nothing refuses it."""
+        if name in self.local:
+            return f"[[local]] of {self.file}"
+        return f"installed, and in {self.why}" if self.only is not None else "installed"
+
     def named(self) -> set[str]:
         """Return every plugin that someone named."""
         return {*(self.only or ()), *self.off, *self.settings}

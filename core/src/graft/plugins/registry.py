@@ -57,6 +57,7 @@ class Plugins:
         settings: `[plugins.<name>]` of `plugins.toml`.
         notices: What else the user should know, one line each.
         manifest: The `plugins.toml` that was found.
+        requires: Versions of distributions that it requires, and that are there.
 
     Attributes:
         loaded: The plugins that work, core first.
@@ -64,6 +65,7 @@ class Plugins:
         off: The plugins that are switched off, by name.
         notices: What else the user should know, one line each.
         manifest: The `plugins.toml` that was found.
+        requires: Versions of distributions that it requires, and that are there.
     """
 
     def __init__(
@@ -75,12 +77,14 @@ class Plugins:
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         notices: Sequence[str] = (),
         manifest: Path | None = None,
+        requires: Mapping[str, str] | None = None,
     ) -> None:
         self.loaded = tuple(plugin.info for plugin in plugins)
         self.broken = tuple(broken)
         self.off = tuple(off)
         self.notices = tuple(notices)
         self.manifest = manifest
+        self.requires = dict(requires or {})
         self._settings = dict(settings or {})
         self._offers = [_Offer(plugin.info, spec) for plugin in plugins for spec in plugin.contributions]
         self._owners = {id(offer.spec): offer.owner for offer in self._offers}
