@@ -22,7 +22,8 @@ from graft.engine._setup import Experiment
 from graft.engine._speed import fastest
 from graft.plugins import StrategySpec
 from graft.recipe.layers import leaves, plain
-from graft.recipe.schema import Strategy, budget_seconds
+from graft.recipe.schema import Strategy
+from graft.recipe.values import budget_seconds
 from graft.sequences import Sequences
 from graft.strategies.auto import Situation, choose, choose_norm
 from graft.strategies.shift import shift

@@ -29,7 +29,8 @@ from graft.evaluation.metrics import Metric
 from graft.features.prefix import Prefixing, PrefixLoader
 from graft.model import Model
 from graft.plugins import Plugins
-from graft.recipe.schema import Data, Recipe, cache_bytes
+from graft.recipe.schema import Data, Recipe
+from graft.recipe.values import cache_bytes
 from graft.runs.devices import pick_device
 from graft.strategies.checks import check_strategy
 from graft.strategies.sampling import expected_repeats

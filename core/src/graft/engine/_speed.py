@@ -20,7 +20,8 @@ from graft.engine._quiet import hushed
 from graft.engine._setup import Experiment
 from graft.engine._trial import Trial, some_batch
 from graft.model import Model
-from graft.recipe.schema import Speed, budget_seconds
+from graft.recipe.schema import Speed
+from graft.recipe.values import budget_seconds
 
 _FASTER = 1.03
 """What is not faster by more than this is not worth to differ from what was given."""

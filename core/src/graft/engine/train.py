@@ -25,7 +25,7 @@ from graft.engine._team import Team
 from graft.engine._work import carry_out
 from graft.errors import TrainingError
 from graft.plugins import Plugins
-from graft.recipe.schema import budget_seconds
+from graft.recipe.values import budget_seconds
 from graft.runs.folder import Run, check_place
 
 if TYPE_CHECKING:

@@ -29,7 +29,8 @@ from graft.errors import DataError, Problem, UserError, did_you_mean
 from graft.features.fingerprint import key_of, space_of
 from graft.features.store import Row, RowStore
 from graft.model import normalised
-from graft.recipe.schema import Cache, cache_bytes
+from graft.recipe.schema import Cache
+from graft.recipe.values import cache_bytes
 from graft.runs.devices import pick_device
 
 EMBEDDING = "embedding"

@@ -7,7 +7,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from graft.recipe.schema import Options, Part, Share, Text
+from graft.recipe.schema import Options, Part
+from graft.recipe.values import Share, Text
 
 Opts = TypeVar("Opts", bound=Options)
 

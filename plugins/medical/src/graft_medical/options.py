@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, model_validator
 
 from graft.recipe import Options
-from graft.recipe.schema import Share
+from graft.recipe.values import Share
 
 Percentage = Annotated[float, Field(ge=0, le=100)]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from graft.recipe import Options
-from graft.recipe.schema import Share
+from graft.recipe.values import Share
 
 INDICES: dict[str, tuple[str, str]] = {
     "ndvi": ("nir", "red"),

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from graft.recipe import Options
-from graft.recipe.schema import Text
+from graft.recipe.values import Text
 
 
 class YoloHeadOptions(Options):

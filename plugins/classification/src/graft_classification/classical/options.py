@@ -9,7 +9,8 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from graft.recipe.schema import Options, Text
+from graft.recipe.schema import Options
+from graft.recipe.values import Text
 from graft_classification.options import ClassWeights
 
 T = TypeVar("T")
