@@ -17,7 +17,6 @@ from graft.recipe.schema import (
     Strategy,
     Train,
     _pieces,
-    budget_seconds,
     shorthands,
 )
 
@@ -133,22 +132,6 @@ def test_strategy__shorthands_and_tables_are_the_same() -> None:
     short = Strategy.model_validate({"unfreeze": "none", "pace": pace})
     full = Strategy(unfreeze=Part(kind="none"), pace=Pace(optimizer=Part(kind="sgd"), schedule=Part(kind="one-cycle")))
     assert short == full
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("10m", 600), ("1h", 3600), ("1h30m", 5400), ("2h0m5s", 7205), ("120m", 7200)]
-)
-def test_budget_seconds(text: str, seconds: int) -> None:
-    assert budget_seconds(text) == seconds
-    assert Train(budget=text).budget == text
-
-
-@pytest.mark.parametrize("text", ["", "10", "10x", "0s", "0h0m", "30m1h", "1.5h", "-10m", "10 m", "h", "10min"])
-def test_budget_seconds__no_length_of_time(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no length of time; write it as in 90s, 10m or 1h30m"):
-        budget_seconds(text)
-    with pytest.raises(ValidationError):
-        Train(budget=text)
 
 
 def test_data__the_group_is_a_regular_expression() -> None:
