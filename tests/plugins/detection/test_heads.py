@@ -148,9 +148,10 @@ def test_exported__boxes_and_scores_are_those_of_decode(plugins: Plugins, name: 
     boxes, scores = exported["boxes"][0] * SIZE, exported["scores"][0].amax(dim=1)
     # An untrained network's box may have no height, which `decode` leaves out.
     scores[(boxes[:, 2:] - boxes[:, :2] <= 1e-2).any(dim=1)] = 0
-    at = int(scores.argmax())
-    assert float(scores[at]) == pytest.approx(float(one.scores[0]), abs=1e-6)
-    np.testing.assert_allclose(boxes[at], one.boxes[0], atol=1e-3)
+    assert float(scores.max()) == pytest.approx(float(one.scores[0]), abs=1e-6)
+    # Scores of an untrained network may be equal but for rounding: any of these boxes may come first.
+    best = boxes[scores >= scores.max() - 1e-6]
+    assert float(np.abs(best.numpy() - one.boxes[0]).max(axis=1).min()) < 1e-3
 
 
 def test_exported__faster_rcnn_says_why_not(plugins: Plugins) -> None:
