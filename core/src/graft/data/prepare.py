@@ -133,7 +133,8 @@ def prepare(
             duplicates (when they stop), and what the task finds wrong.
     """
     noun = "sequences" if catalogue.sequences else "images"
-    console.say("Data", f"{len(catalogue.samples)} {noun} in {len(catalogue.classes)} classes, {catalogue.root}")
+    classes = f" in {len(catalogue.classes)} classes" if catalogue.classes else ""
+    console.say("Data", f"{len(catalogue.samples)} {noun}{classes}, {catalogue.root}")
     for note in catalogue.notes:
         console.say("Data", note)
     files, bad, problems = _checked(catalogue.samples, store, console)
@@ -143,7 +144,7 @@ def prepare(
     digests = {sample.id: digest_of(sample, files) for sample in usable.samples}
     problems = problems if data.on_bad == "stop" else []
     problems += _emptied(catalogue, usable, noun)
-    total = sum(len(sample.files) for sample in catalogue.samples)
+    total = sum(len(set(sample.files)) for sample in catalogue.samples)
     if bad and data.on_bad == "skip":
         codes = ", ".join(f"{count} {code}" for code, count in sorted(Counter(file.code for file in bad).items()))
         lost = len(catalogue.samples) - len(usable.samples)
@@ -261,7 +262,8 @@ def _checked(
         except BadImage as error:
             return error
 
-    wanted = [(sample, path) for sample in samples for path in sample.files]
+    # A file may be in a sample more than once: two views of an image are a sequence that shows it twice.
+    wanted = [(sample, path) for sample in samples for path in dict.fromkeys(sample.files)]
     digests: dict[Path, str] = {}
     bad: list[BadFile] = []
     problems: list[Problem] = []

@@ -5,6 +5,8 @@ They have what early vision needs (edges, corners, occlusion, texture, scale) an
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,11 +20,21 @@ _BANK = 64
 
 def dead_leaves(count: int, *, size: int = 64, seed: int = 0) -> NDArray[np.uint8]:
     """Return `(count, size, size, 3)` images; image i is a function of (seed, size, i), whatever `count` is."""
-    bank = power_noise(np.random.default_rng((seed, size)), size, alpha=1.0, count=_BANK)
     images = np.empty((count, size, size, 3), np.uint8)
     for index in range(count):
-        images[index] = _image(np.random.default_rng((seed, size, index)), size, bank)
+        images[index] = dead_leaf(index, size=size, seed=seed)
     return images
+
+
+def dead_leaf(index: int, *, size: int = 64, seed: int = 0) -> NDArray[np.uint8]:
+    """Return one of the images of `dead_leaves`, `(size, size, 3)`."""
+    return _image(np.random.default_rng((seed, size, index)), size, _bank(size, seed))
+
+
+@lru_cache(maxsize=4)
+def _bank(size: int, seed: int) -> NDArray[np.float32]:
+    """Return the noise that textures are taken from. Do not write to it."""
+    return power_noise(np.random.default_rng((seed, size)), size, alpha=1.0, count=_BANK)
 
 
 def _image(rng: np.random.Generator, size: int, bank: NDArray[np.float32]) -> NDArray[np.uint8]:

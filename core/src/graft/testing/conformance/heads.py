@@ -79,9 +79,9 @@ class Rig:
         return Model(self.backbone, head or self.head(), self.spec.needs, sequences=self.spec.sequences)
 
     def images(self) -> Any:
-        """Return the images of the batch; for a head that reads sequences, three frames of each."""
+        """Return the images of the batch; for a head that reads sequences, three frames of each, or the task's own."""
         images: Any = self.batch.images
-        if not self.spec.sequences:
+        if not self.spec.sequences or isinstance(images, Sequences):
             return images
         frames = torch.stack([images, images.flip(2), images.flip(3)], dim=1)
         return Sequences(frames.flatten(0, 1), (3,) * len(images))
@@ -218,6 +218,7 @@ class HeadConformance(Conformance):
         head = self._ready(rig)
         model = rig.model(head).eval()
         images: Any = rig.batch.images
+        images = images.frames if isinstance(images, Sequences) else images
         row = subject.method("decode")
         with torch.no_grad():
             for some in (images, images[:1], torch.randint(0, 256, (3, 3, 64, 99), dtype=torch.uint8)):

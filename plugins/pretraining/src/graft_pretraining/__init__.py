@@ -1,0 +1,1 @@
+"""Self-supervised pretraining for Graft: what images look like, learnt without a label."""
