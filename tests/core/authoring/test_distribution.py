@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -13,7 +14,7 @@ import pytest
 from distributions import install_editable
 from graft.authoring.distribution import KINDS, LICENCES, new, package
 from graft.errors import PluginError, UserError
-from graft.plugins import load_plugins
+from graft.plugins import core_plugins, load_plugins
 
 GRAIN = '''"""Adds grain."""
 
@@ -68,30 +69,37 @@ def run_own_tests(site: Path, projects: list[Path], *options: str) -> str:
 
 @pytest.fixture(scope="module")
 def every(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
-    """A distribution of each kind, installed."""
+    """A distribution of each kind, and one around a file, installed together: each process imports torch."""
     folder = tmp_path_factory.mktemp("every")
     plugins = load_plugins(names=["classification"])
     projects = [new(f"my-{kind}", kind, out=folder, licence="MIT", plugins=plugins) for kind in KINDS]
+    (folder / "sandy_grain.py").write_text(GRAIN)
+    projects.append(package(folder / "sandy_grain.py", out=folder, licence="MIT", plugins=plugins))
     for project in projects:
         install_editable(folder / "site", project)
     return folder / "site", projects
 
 
-def test_new__passes_its_own_tests(every: tuple[Path, list[Path]]) -> None:
+def test_new_and_package__pass_their_own_tests(every: tuple[Path, list[Path]]) -> None:
     site, projects = every
-    assert "passed" in run_own_tests(site, projects)
+    # That it knows of no places, the tests of a file would have to say.
+    said = run_own_tests(site, projects, "-k", "not (Grain and places)", "-rp")
+    for project in projects:
+        assert f"TestPlugin::test_plugin__is_light[{project.name.removeprefix('graft-')}]" in said
 
 
 def test_new__is_clean(every: tuple[Path, list[Path]]) -> None:
     _, projects = every
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--no-cache", *map(str, projects)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    for project in projects:
+    for words in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *words, "--no-cache", *map(str, projects)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+    for project in projects[:-1]:
+        assert tomllib.loads((project / "pyproject.toml").read_text())["tool"]["mypy"]["strict"]
         left = [file for file in project.rglob("*") if file.is_file() and "example" in file.read_text().lower()]
         assert not left, left
         assert (project / "LICENSE").read_text().startswith("MIT License")
@@ -105,28 +113,41 @@ def test_package__a_plugin_of_one_file(tmp_path: Path) -> None:
     assert project.name == "graft-sandy-grain"
     assert (project / "src" / "sandy_grain.py").read_text() == GRAIN
     table = tomllib.loads((project / "pyproject.toml").read_text())["project"]
-    assert table["dependencies"] == ["graft-core", "graft-classification", "numpy"]
+    names = [re.fullmatch(r"([a-z-]+)>=\d+\.\d+", one) for one in table["dependencies"]]
+    assert [one and one[1] for one in names] == ["graft-core", "graft-classification", "numpy"]
     assert table["description"] == "Adds grain."
-    install_editable(tmp_path / "site", project)
-    assert "passed" in run_own_tests(tmp_path / "site", [project], "-k", "Plugin or Grain and not places")
+    tests = (project / "tests" / "test_contract.py").read_text()
+    assert re.findall(r"class Test\w+\((\w+)\)", tests) == [
+        *("PluginConformance", "AugmentationConformance", "StrategyConformance")
+    ]
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("Leaf", "is no name for a plugin"),
-        ("leaf_rust", "is no name for a plugin"),
-        ("../leaf", "is no name for a plugin"),
-        ("core", "is taken"),
+        ("Leaf", "write leaf"),
+        ("leaf_.rust-", "write leaf-rust"),
+        ("../leaf", "lower case letters"),
+        ("blätter", "lower case letters"),
+        ("3d", "lower case letters"),
+        ("core", "is taken.*\n.*my-core"),
         ("graft-classification", "is taken"),
         ("classify", "is taken"),
         ("doctor", "is taken"),
+        ("accuracy", "there is a metric called 'accuracy' already"),
     ],
 )
 def test_new__names_that_do_not_fit(name: str, said: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError) as caught:
         new(name, "metric", out=tmp_path, licence=LICENCES[0], plugins=load_plugins(names=["classification"]))
+    assert re.search(said, str(caught.value))
     assert not list(tmp_path.iterdir())
+
+
+def test_new__a_name_of_a_plugin_that_is_not_installed(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        new("medical", "domain", out=tmp_path, licence=LICENCES[0], plugins=core_plugins())
+    assert 'pip install "graft-core[medical]", or take another name, as in my-medical' in str(caught.value)
 
 
 def test_new__never_writes_over_anything(tmp_path: Path) -> None:

@@ -12,42 +12,23 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.version import Version
+
 from graft.errors import PluginError, UserError
-from graft.plugins import (
-    AugmentationSpec,
-    BackboneSpec,
-    Contribution,
-    DecoderSpec,
-    DomainSpec,
-    HeadSpec,
-    MetricSpec,
-    Plugins,
-    ReaderSpec,
-    StrategySpec,
-    TaskSpec,
-)
+from graft.plugins import HOOKS, Contribution, Plugins, TaskSpec
 from graft.plugins.discovery import local
 from graft.plugins.loading import BrokenPlugin, load
+from graft.plugins.registry import installing
 
 LICENCES = ("Apache-2.0", "BSD-3-Clause", "MIT")
 """Those whose texts are at hand, by their SPDX names."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_CONFORMANCE: Mapping[type[Contribution], str] = {
-    AugmentationSpec: "Augmentation",
-    BackboneSpec: "Backbone",
-    DecoderSpec: "Decoder",
-    DomainSpec: "Domain",
-    HeadSpec: "Head",
-    MetricSpec: "Metric",
-    ReaderSpec: "Reader",
-    StrategySpec: "Strategy",
-    TaskSpec: "Task",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +73,8 @@ def new(name: str, kind: str, *, out: Path, licence: str, plugins: Plugins) -> P
     if kind not in KINDS:
         raise UserError(f"there is no template of a {kind}", fix=f"--kind {'|'.join(KINDS)}")
     name = _checked(name, plugins)
+    if name in plugins.specs(next(spec for spec in HOOKS.values() if spec.kind == kind)):
+        raise UserError(f"there is a {kind} called '{name}' already", fix="take another name")
     module = f"graft_{name.replace('-', '_')}"
     files = {_own_place(file.name, module): file.read_text(encoding="utf-8") for file in _template(kind)}
     files.setdefault(f"src/{module}/__init__.py", f'"""{KINDS[kind].summary}"""\n')
@@ -101,6 +84,7 @@ def new(name: str, kind: str, *, out: Path, licence: str, plugins: Plugins) -> P
         needs=KINDS[kind].needs,
         entry=f'{name} = "{module}.plugin"',
         wheel=f'packages = ["src/{module}"]',
+        typed=True,
     )
     return _write({path: _renamed(text, name) for path, text in files.items()}, out / f"graft-{name}")
 
@@ -132,6 +116,7 @@ def package(file: Path, *, out: Path, licence: str, plugins: Plugins) -> Path:
         needs=sorted(needs),
         entry=f'{name} = "{file.stem}"',
         wheel=f'only-include = ["src/{file.stem}.py"]\nsources = ["src"]',
+        typed=False,
     )
     files = {path: _renamed(text, name) for path, text in files.items()}
     files |= {f"src/{file.stem}.py": source, "tests/test_contract.py": _tests(name, loaded.contributions)}
@@ -146,15 +131,22 @@ def _checked(name: str, plugins: Plugins, *, own: str | None = None) -> str:
     """
     name = name.removeprefix("graft-")
     if not _NAME.fullmatch(name):
-        raise UserError(f"{name!r} is no name for a plugin", fix="lower case letters, digits and -, as in leaf-rust")
+        near = re.sub(r"[-_.\s]+", "-", name).strip("-").lower()  # as package indexes do (PEP 503)
+        fix = f"write {near}" if _NAME.fullmatch(near) else "lower case letters, digits and -, as in leaf-rust"
+        raise UserError(f"{name!r} is no name for a plugin", fix=fix)
     others = {one.name for one in plugins.loaded if one.source != own}
     others |= {one.name for one in plugins.broken} | {one.name for one in plugins.off}
     if name in others or name in plugins.commands():
-        raise UserError(f"the name '{name}' is taken: see graft plugins list, graft --help", fix="take another one")
+        what = f"the name '{name}' is taken: see graft plugins list, graft --help"
+        raise UserError(what, fix=f"take another one, as in my-{name}")
+    if known := installing(name):
+        raise UserError(f"graft-{name} is one of Graft's own", fix=f"{known}, or take another name, as in my-{name}")
     return name
 
 
-def _skeleton(*, summary: str, licence: str, needs: Sequence[str], entry: str, wheel: str) -> dict[str, str]:
+def _skeleton(
+    *, summary: str, licence: str, needs: Sequence[str], entry: str, wheel: str, typed: bool
+) -> dict[str, str]:
     """Return what every distribution has, by its path."""
     if licence not in LICENCES:
         raise UserError(f"the text of the licence {licence!r} is not at hand", fix=f"--licence {'|'.join(LICENCES)}")
@@ -168,9 +160,10 @@ def _skeleton(*, summary: str, licence: str, needs: Sequence[str], entry: str, w
     words = {
         "SUMMARY": summary,
         "LICENCE": licence,
-        "DEPENDENCIES": "[" + ", ".join(f'"{one}"' for one in ("graft-core", *needs)) + "]",
+        "DEPENDENCIES": "[" + ", ".join(f'"{_at_least(one)}"' for one in ("graft-core", *needs)) + "]",
         "ENTRY": entry,
         "WHEEL": wheel,
+        "STRICT": str(typed).lower(),
         "YEAR": str(datetime.datetime.now(tz=datetime.UTC).year),
         "HOLDER": "the authors of graft-example",
     }
@@ -210,6 +203,18 @@ def _renamed(text: str, name: str) -> str:
     return text
 
 
+def _at_least(distribution: str) -> str:
+    """Return a dependency in the versions that Graft itself asks for, else from the one that is installed on."""
+    try:
+        for own in map(Requirement, requires("graft-core") or ()):
+            if own.name == distribution:
+                return f"{own.name}{own.specifier}"
+        release = Version(version(distribution)).release
+    except PackageNotFoundError:
+        return distribution
+    return f"{distribution}>={'.'.join(map(str, release[:2]))}"
+
+
 def _imported(source: str) -> Iterator[str]:
     """Yield the distributions whose modules a source imports."""
     homes = packages_distributions()
@@ -232,7 +237,7 @@ def _serving(contributions: Sequence[Contribution], plugins: Plugins) -> Iterato
 
 def _tests(name: str, contributions: Sequence[Contribution]) -> str:
     """Return tests by the kit for everything that a plugin offers."""
-    checked = [(_CONFORMANCE[type(spec)], spec.name) for spec in contributions if type(spec) in _CONFORMANCE]
+    checked = [(spec.kind.capitalize(), spec.name) for spec in contributions]
     kinds = sorted({f"{kind}Conformance" for kind, _ in checked} | {"PluginConformance"})
     classes = [("Plugin", "Plugin", name)]
     for kind, own in checked:
