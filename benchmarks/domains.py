@@ -21,6 +21,21 @@ from cell import Cell
 from real_data import DOCUMENTS, WEIGHTS, table
 
 SEEDS = (0, 1, 2)
+HEAD = """\
+# Domains on real data
+
+```sh
+GRAFT_TEST_DATA=… uv run python benchmarks/domains.py --domain medical --out runs/domains    # satellite, driving
+```
+
+torchvision's MobileNet v2 with ImageNet weights; the arms of a cell share data, split, epochs and seeds, and differ in what
+`benchmarks/cells_<domain>.py` says: the task's defaults, what the domain brings, and the defaults from random weights. All
+of it is small, so that a CPU trains it in minutes. Intervals are over test images, or over groups where there are some; the
+range is over seeds. What the figures decided is in the guide's pages on [medical](../guide/medical.md),
+[satellite](../guide/satellite.md) and [driving](../guide/driving.md) images. Every figure is from `domains-<domain>.json`,
+which the script wrote.
+
+"""
 
 
 def cells(domain: str, out: Path, data: Path) -> dict[str, Cell]:
@@ -91,7 +106,7 @@ def main() -> None:
                 known["cells"].setdefault(name, {}).setdefault(arm, {})[str(seed)] = result
                 file.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n")
     if not given.quick:
-        (DOCUMENTS / "domains.md").write_text("# Domains\n\n" + "\n".join(page()) + "\n")
+        (DOCUMENTS / "domains.md").write_text(HEAD + "\n".join(page()) + "\n")
 
 
 if __name__ == "__main__":
