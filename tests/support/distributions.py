@@ -123,6 +123,7 @@ def install_editable(site: Path, project: Path) -> None:
     points = "".join(f"{name} = {module}\n" for name, module in table["entry-points"]["graft"].items())
     (info / "entry_points.txt").write_text(f"[graft]\n{points}")
     header = f"Metadata-Version: 2.4\nName: {table['name']}\nVersion: {table['version']}\n"
-    (info / "METADATA").write_text(f"{header}License-Expression: {table['license']}\n")
+    needs = "".join(f"Requires-Dist: {one}\n" for one in table["dependencies"])
+    (info / "METADATA").write_text(f"{header}License-Expression: {table['license']}\n{needs}")
     for module in (project / "src").iterdir():
         (site / module.name).symlink_to(module)

@@ -100,6 +100,77 @@ def test_check__finds_what_an_import_does(graft: Graft, site: Path) -> None:
     assert "writes the file left-behind.txt" in " ".join(one["what"] for one in found["findings"])
 
 
+def test_check__what_is_not_installed_with_it_and_extras_that_there_are_not(graft: Graft, site: Path) -> None:
+    code = """
+from typing import TYPE_CHECKING
+
+from graft.plugins import DecoderSpec, hookimpl
+
+if TYPE_CHECKING:
+    import hypothesis
+
+HOOK_API = 1
+
+
+@hookimpl
+def graft_decoders():
+    needs = {"astropy": "pip install graft-sky[fits]"}
+    return [DecoderSpec(name="sky", summary="The sky.", target="graft_sky:Decoder", requires=needs)]
+
+
+class Decoder:
+    def __init__(self):
+        import numpy
+        import pytest
+"""
+    install(site, "graft-sky", code, entry="sky")
+    out = graft("plugins", "check", "sky").out
+    assert "NO  what it imports is installed with it" in out
+    assert "it imports pytest, and pytest is not installed with graft-sky" in out
+    assert "graft_sky.py:21" in out
+    assert "decoder 'sky' tells users of the extra 'fits', which there is not" in out
+    assert "hypothesis" not in out
+    assert "imports numpy" not in out
+    assert "--  decoder 'sky' needs astropy, which is not installed: pip install graft-sky[fits]" in out
+
+
+def test_check__options_that_take_anything(graft: Graft, site: Path) -> None:
+    code = """
+from pydantic import BaseModel
+
+from graft.plugins import MetricSpec, hookimpl
+
+HOOK_API = 1
+
+
+@hookimpl
+def graft_metrics():
+    return [MetricSpec(name="lax", summary="Lax.", target="lax:Metric", options="lax:LaxOptions", tasks=("x",))]
+
+
+class Metric: ...
+
+
+class LaxOptions(BaseModel):
+    much: int = 1
+"""
+    install(site, "lax", code)
+    out = graft("plugins", "check", "lax").out
+    assert "NO  its options are checked, and say what they are" in out
+    assert "metric 'lax': its options take the unknown key 'surely_no_such_key'" in out
+    assert "metric 'lax': its options much have no text under them" in out
+    assert "lax.py:17" in out
+
+
+def test_check__one_that_is_off(graft: Graft, site: Path, work: Path) -> None:
+    install(site, "idle", "raise AssertionError('imported')")
+    (work / "plugins.toml").write_text('disable = ["idle"]', encoding="utf-8")
+    done = graft("plugins", "check", "idle")
+    assert done.code == 2
+    assert "plugin 'idle' is off, in `disable` of" in done.err
+    assert "Fix: GRAFT_PLUGINS=idle graft plugins check idle" in done.err
+
+
 def test_check__a_broken_plugin_and_one_that_there_is_not(graft: Graft, site: Path) -> None:
     install(site, "faulty", "1 / 0")
     done = graft("plugins", "check", "faulty")

@@ -8,9 +8,14 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import metadata, packages_distributions
 from pathlib import Path
+from typing import Any
 
-from graft.authoring.places import module_of, place_of_error, place_of_spec, place_of_text, shown
+from pydantic import BaseModel, ValidationError
+
+from graft.authoring.imports import CORE, comes_with, distributions, extras_named, imported
+from graft.authoring.places import module_of, place, place_of_error, place_of_spec, place_of_text, shown
 from graft.errors import GraftError, PluginError
 from graft.plugins import (
     AugmentationSpec,
@@ -24,6 +29,8 @@ from graft.plugins import (
     TaskSpec,
 )
 from graft.testing.processes import run_python
+
+_UNKNOWN = "surely_no_such_key"
 
 HEAVY = (
     *("torch", "torchvision", "timm", "lightning", "albumentations", "cv2", "matplotlib", "sklearn", "scipy"),
@@ -128,7 +135,7 @@ def references(plugin: PluginInfo, plugins: Plugins) -> Iterator[Finding]:
     for spec in plugins.contributions(plugin):
         if not isinstance(spec, Descriptor):
             continue
-        place = place_of_spec(spec, plugin)
+        at = place_of_spec(spec, plugin)
         for what, importing in _imports(spec, plugins):
             try:
                 importing()
@@ -137,7 +144,7 @@ def references(plugin: PluginInfo, plugins: Plugins) -> Iterator[Finding]:
                 yield Finding(
                     what=f"{spec.kind} '{spec.name}' ({spec.target}): {error}",
                     expected=f"{what} that can be imported",
-                    at=(place_of_error(cause, _own(plugin)) if cause is not None else None) or place,
+                    at=(place_of_error(cause, _own(plugin)) if cause is not None else None) or at,
                 )
         for kind, name in _named(spec):
             try:
@@ -146,7 +153,7 @@ def references(plugin: PluginInfo, plugins: Plugins) -> Iterator[Finding]:
                 yield Finding(
                     what=f"{spec.kind} '{spec.name}' ({spec.target}): {error}",
                     expected=f"a {kind.kind} that is offered",
-                    at=place,
+                    at=at,
                 )
 
 
@@ -169,6 +176,77 @@ def weight_of_options(plugin: PluginInfo, plugins: Plugins) -> Iterator[Finding]
         yield from _watched(plugin, sorted(modules), HEAVY, "options")
 
 
+def options(plugin: PluginInfo, plugins: Plugins) -> Iterator[Finding]:
+    """Look whether each options model refuses what it does not know, and says what its fields are."""
+    for spec in plugins.contributions(plugin):
+        if not isinstance(spec, Descriptor) or spec.options is None:
+            continue
+        try:
+            model = plugins.options(spec)
+        except PluginError:
+            continue  # which is `references`' to say
+        for what, expected in faults_of_options(model):
+            yield Finding(what=f"{spec.kind} '{spec.name}': {what}", expected=expected, at=place(model))
+
+
+def faults_of_options(model: Any, given: Mapping[str, Any] | None = None) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with an options model, and what is expected of one.
+
+    Args:
+        model: What a descriptor's `options` names.
+        given: Values for the fields that have no default.
+    """
+    if not (inspect.isclass(model) and issubclass(model, BaseModel)):
+        yield f"`options` is {model!r}", "a subclass of graft.recipe.Options"
+        return
+    try:
+        model(**{**(given or {}), _UNKNOWN: 1})
+    except ValidationError as error:
+        refused = any(one["type"] == "extra_forbidden" for one in error.errors())
+    else:
+        refused = False
+    if not refused:
+        what = f"its options take the unknown key '{_UNKNOWN}', so a misspelt one would do nothing and say nothing"
+        yield what, 'a subclass of graft.recipe.Options, or `extra="forbid"`'
+    try:
+        model.model_json_schema()
+    except Exception as error:  # pydantic has several, and an author's own types may raise anything
+        yield f"its options have no schema: {type(error).__name__}: {error}", "fields of types that JSON knows"
+    silent = [name for name, field in model.model_fields.items() if not field.description]
+    if silent:
+        what = f"its options {', '.join(silent)} have no text under them"
+        yield what, "a text under each field: its help in `graft recipe schema`"
+
+
+def dependencies(plugin: PluginInfo, plugins: Plugins) -> Iterator[Finding]:
+    """Look whether what its code imports is installed with it, and whether it has the extras that users are told of."""
+    if plugin.distribution is None:
+        return
+    known = comes_with(plugin.distribution) | comes_with(CORE)  # which is there wherever a plugin is loaded
+    homes = packages_distributions()
+    seen = {plugin.source.partition(":")[0].partition(".")[0]}
+    for file in _sources(plugin):
+        for module, line in imported(file.read_text(encoding="utf-8")):
+            found = distributions(module, homes)
+            if module not in seen and found and not known & set(found):
+                yield Finding(
+                    what=f"it imports {module}, and {found[0]} is not installed with {plugin.distribution}",
+                    expected=f'"{found[0]}" among the dependencies, or those of an extra',
+                    at=f"{shown(str(file))}:{line}",
+                )
+            seen.add(module)
+    offered = metadata(plugin.distribution).get_all("Provides-Extra") or []
+    for spec in plugins.contributions(plugin):
+        for install in spec.requires.values() if isinstance(spec, Descriptor) else ():
+            for extra in extras_named(install, plugin.distribution):
+                if extra not in offered:
+                    yield Finding(
+                        what=f"{spec.kind} '{spec.name}' tells users of the extra '{extra}', which there is not",
+                        expected=f"[project.optional-dependencies] with '{extra}'",
+                        at=place_of_spec(spec, plugin),
+                    )
+
+
 def licence(plugin: PluginInfo, plugins: Plugins) -> Iterator[Finding]:
     """Look whether a distribution says its licence: it is shown in reports and bundles."""
     if plugin.distribution is not None and not plugin.licence:
@@ -185,6 +263,8 @@ CHECKS: Mapping[str, Callable[[PluginInfo, Plugins], Iterator[Finding]]] = {
     "all that it names is there": references,
     "its hooks are light, and do nothing on import": weight,
     "its options are light": weight_of_options,
+    "its options are checked, and say what they are": options,
+    "what it imports is installed with it": dependencies,
     "its licence is known": licence,
 }
 """By what each finds to be so."""
@@ -233,6 +313,15 @@ def _own(plugin: PluginInfo) -> list[Path]:
     if file is None:
         return []
     return [Path(file).parent if module is not None and module.__package__ else Path(file)]
+
+
+def _sources(plugin: PluginInfo) -> Iterator[Path]:
+    """Yield the files of the plugin's own code."""
+    for own in _own(plugin):
+        if _single(plugin):
+            yield Path(str(getattr(module_of(plugin), "__file__", own)))
+        else:
+            yield from sorted(own.rglob("*.py"))
 
 
 def _single(plugin: PluginInfo) -> bool:

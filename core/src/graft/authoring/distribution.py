@@ -8,17 +8,16 @@ from __future__ import annotations
 import ast
 import datetime
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from packaging.requirements import Requirement
 from packaging.version import Version
 
+from graft.authoring.imports import CORE, distributions, imported, required
 from graft.errors import PluginError, UserError
 from graft.plugins import HOOKS, Contribution, Plugins, TaskSpec
 from graft.plugins.discovery import local
@@ -109,7 +108,7 @@ def package(file: Path, *, out: Path, licence: str, plugins: Plugins) -> Path:
     name = _checked(file.stem.replace("_", "-"), plugins, own=str(file.absolute()))
     source = file.read_text(encoding="utf-8")
     summary = (ast.get_docstring(ast.parse(source)) or f"The plugin {name} for Graft.").splitlines()[0]
-    needs = {*_imported(source), *_serving(loaded.contributions, plugins)} - {"graft-core"}
+    needs = {*_imported(source), *_serving(loaded.contributions, plugins)} - {CORE}
     files = _skeleton(
         summary=summary.replace('"', "'"),
         licence=licence,
@@ -160,7 +159,7 @@ def _skeleton(
     words = {
         "SUMMARY": summary,
         "LICENCE": licence,
-        "DEPENDENCIES": "[" + ", ".join(f'"{_at_least(one)}"' for one in ("graft-core", *needs)) + "]",
+        "DEPENDENCIES": "[" + ", ".join(f'"{_at_least(one)}"' for one in (CORE, *needs)) + "]",
         "ENTRY": entry,
         "WHEEL": wheel,
         "STRICT": str(typed).lower(),
@@ -205,10 +204,9 @@ def _renamed(text: str, name: str) -> str:
 
 def _at_least(distribution: str) -> str:
     """Return a dependency in the versions that Graft itself asks for, else from the one that is installed on."""
+    if own := required(CORE).get(distribution):
+        return f"{own.name}{own.specifier}"
     try:
-        for own in map(Requirement, requires("graft-core") or ()):
-            if own.name == distribution:
-                return f"{own.name}{own.specifier}"
         release = Version(version(distribution)).release
     except PackageNotFoundError:
         return distribution
@@ -218,13 +216,8 @@ def _at_least(distribution: str) -> str:
 def _imported(source: str) -> Iterator[str]:
     """Yield the distributions whose modules a source imports."""
     homes = packages_distributions()
-    for node in ast.walk(ast.parse(source)):
-        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        modules += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
-        for module in modules:
-            top = module.partition(".")[0]
-            if top not in sys.stdlib_module_names and homes.get(top):
-                yield homes[top][0].lower()
+    for module, _ in imported(source):
+        yield from distributions(module, homes)[:1]
 
 
 def _serving(contributions: Sequence[Contribution], plugins: Plugins) -> Iterator[str]:

@@ -76,6 +76,10 @@ def check(
 def _chosen(name: str | None, plugins: Plugins) -> list[PluginInfo]:
     if name is None:
         return list(plugins.loaded[1:])
+    for disabled in plugins.off:
+        if disabled.name == name:
+            message = f"plugin {name!r} is off, {disabled.why}: it is not loaded, and cannot be looked at"
+            raise PluginError(message, fix=f"GRAFT_PLUGINS={name} graft plugins check {name}")
     found = [one for one in plugins.loaded if one.name == name]
     known = [*(one.name for one in plugins.loaded), *(one.name for one in plugins.broken)]
     if name not in known:

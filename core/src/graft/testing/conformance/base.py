@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import pytest
-from pydantic import BaseModel, ValidationError
 
+from graft.authoring.audit import faults_of_options
 from graft.authoring.places import module_of, place, place_of_error, place_of_spec
 from graft.errors import GraftError, PluginError
 from graft.plugins import Contribution, Descriptor, Plugins
-
-_UNKNOWN = "surely_no_such_key"
 
 
 class Subject:
@@ -173,29 +171,8 @@ class Conformance:
             return
         with subject.doing("importing `options`", expected="a model that can be imported", at=subject.place):
             model = subject.plugins.options(spec)
-        fits = inspect.isclass(model) and issubclass(model, BaseModel)
-        subject.demand(fits, f"`options` is {model!r}", expected="a subclass of graft.recipe.Options", at=model)
-        try:
-            model(**{**self.options, _UNKNOWN: 1})
-        except ValidationError as error:
-            refused = any(one["type"] == "extra_forbidden" for one in error.errors())
-        else:
-            refused = False
-        subject.demand(
-            refused,
-            f"its options take the unknown key '{_UNKNOWN}', so a misspelt one would do nothing and say nothing",
-            expected='a subclass of graft.recipe.Options, or `extra="forbid"`',
-            at=model,
-        )
-        with subject.doing("the schema of its options", expected="fields of types that JSON knows", at=model):
-            model.model_json_schema()
-        silent = [name for name, field in model.model_fields.items() if not field.description]
-        subject.demand(
-            not silent,
-            f"its options {', '.join(silent)} have no text under them",
-            expected="a text under each field: its help in `graft recipe schema`",
-            at=model,
-        )
+        for what, expected in faults_of_options(model, self.options):
+            subject.fail(what, expected=expected, at=model)
 
 
 def typed(error: Exception) -> bool:

@@ -62,6 +62,10 @@ class PluginConformance:
         """Modules with options, and with `fits`, import no torch and the like: recipes are checked without."""
         _pass(plugin, audit.weight_of_options(plugin, graft_plugins))
 
+    def test_plugin__comes_with_what_it_imports(self, plugin: PluginInfo, graft_plugins: Plugins) -> None:
+        """What its code imports is installed with it, and there are the extras that users are told of."""
+        _pass(plugin, audit.dependencies(plugin, graft_plugins))
+
 
 def _pass(plugin: PluginInfo, findings: Iterator[Finding]) -> None:
     """Fail with the first finding, if there is one."""

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from graft.data import STANDARD
-from graft.data.spatial import Spatial
+from graft.data.spatial import Places, Spatial
 from graft.errors import Problem
 from graft.plugins import TaskSpec
 from graft.report.sections import Section
@@ -83,6 +84,23 @@ class TaskConformance(Conformance):
         with subject.doing("collate", expected="tensors, or lists and dicts of them", at=subject.method("collate")):
             for count in (1, 3):
                 task.collate(experiment.targets_of("train")[:count])
+
+    def test_places__go_where_they_are_moved(self, subject: Subject, experiment: Experiment) -> None:
+        """A target that says places says the new ones when its image was changed: here, mirrored."""
+        targets = [target for target in experiment.targets_of("train")[:8] if isinstance(target, Spatial)]
+        if not targets:
+            pytest.skip("its targets say no places")
+        for target in targets:
+            at = type(target).moved
+            with subject.doing("moved", expected="the target with the places that it is given", at=at):
+                wanted = _mirrored(target.places())
+                found = target.moved(wanted).places()
+            subject.demand(
+                _alike(wanted, found),
+                f"{type(target).__name__}.moved was given mirrored places, and says others",
+                expected="a target whose `places()` are those that `moved` was given",
+                at=at,
+            )
 
     def test_predictions__can_be_said_and_drawn(self, subject: Subject, experiment: Experiment) -> None:
         """Rows, errors, captions, pictures and sections, of predictions that look at no image."""
@@ -224,3 +242,21 @@ class TaskConformance(Conformance):
                 expected="exit code 0",
                 at=subject.target,
             )
+
+
+def _mirrored(places: Places) -> Places:
+    """Return places as in a mirror image, left and right exchanged."""
+    boxes, mask = places.boxes, places.mask
+    if boxes is not None:
+        width = places.size[1]
+        boxes = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
+    return replace(places, boxes=boxes, mask=None if mask is None else mask[:, ::-1].copy())
+
+
+def _alike(one: Places, other: Places) -> bool:
+    if one.size != other.size or (one.boxes is None) != (other.boxes is None):
+        return False
+    if one.boxes is not None and other.boxes is not None:
+        if one.boxes.shape != other.boxes.shape or not np.allclose(one.boxes, other.boxes, atol=1e-2):
+            return False
+    return one.mask is None or (other.mask is not None and np.array_equal(one.mask, other.mask))
