@@ -74,6 +74,13 @@ FAULTS = (
         "light and TestPlugin",
     ),
     Fault(
+        "a library that pip would not bring",
+        "metric.py",
+        "import numpy as np",
+        "import numpy as np\nimport pytest",
+        "comes_with",
+    ),
+    Fault(
         "an imported version of the contract",
         "plugin.py",
         "HOOK_API = 1",
@@ -311,6 +318,31 @@ FAULTS = (
     Fault(
         "a preset with a misspelt key", "plugin.py", '"pace": {"lr": 1e-3}', '"pace": {"lrate": 1e-3}', "TestStrategy"
     ),
+    # the writer
+    Fault("a sample that is lost", "writer.py", "in catalogue.samples:\n", "in catalogue.samples[1:]:\n", "TestWriter"),
+    Fault("splits that are lost", "writer.py", 'out / (sample.split or "")', "out", "TestWriter"),
+    Fault(
+        "other bytes each time",
+        "writer.py",
+        '"ripeness": sample.target}',
+        '"ripeness": sample.target, "at": __import__("time").time_ns()}',
+        "TestWriter and twice",
+    ),
+    Fault("a traceback of a missing image", "writer.py", "if missing:", "if None:", "TestWriter and missing"),
+    # the output
+    Fault(
+        "an output that a bad image ends",
+        "output.py",
+        "yield file.path, file.error",
+        "raise ValueError(file.error)",
+        "TestOutput",
+    ),
+    Fault("a file in another folder", "output.py", "out / f", "out.parent / f", "TestOutput"),
+    Fault("no word on why", "output.py", "yield file.path, file.error", "pass", "TestOutput"),
+    # the command
+    Fault("completion of its own", "cli.py", "add_completion=False", "add_completion=True", "TestCommand"),
+    Fault("a traceback of a command", "cli.py", "number = len(", "number = 1 / 0 + len(", "TestCommand"),
+    Fault("words beside JSON", "cli.py", "    print(", '    print("berries:")\n    print(', "TestCommand"),
     # the source of backbones
     Fault("an index of what cannot be built", "index.txt", "three", "three\t2 4 8\nfour", "TestBackbone"),
     Fault(

@@ -5,14 +5,17 @@ import numpy as np
 from graft.testing import (
     AugmentationConformance,
     BackboneConformance,
+    CommandConformance,
     DecoderConformance,
     DomainConformance,
     HeadConformance,
     MetricConformance,
+    OutputConformance,
     PluginConformance,
     ReaderConformance,
     StrategyConformance,
     TaskConformance,
+    WriterConformance,
 )
 
 
@@ -68,3 +71,19 @@ class TestStrategy(StrategyConformance):
 
 class TestBackbone(BackboneConformance):
     name = "meadow"
+
+
+class TestWriter(WriterConformance):
+    name = "lines"
+
+
+class TestOutput(OutputConformance):
+    name = "word"
+
+
+class TestCommand(CommandConformance):
+    name = "berries"
+
+    def good(self, folder):
+        (folder / "berry.png").touch()
+        return ["."]

@@ -3,13 +3,16 @@
 from graft.plugins import (
     AugmentationSpec,
     BackboneSpec,
+    CommandSpec,
     DecoderSpec,
     DomainSpec,
     HeadSpec,
     MetricSpec,
+    OutputSpec,
     ReaderSpec,
     StrategySpec,
     TaskSpec,
+    WriterSpec,
     hookimpl,
 )
 
@@ -108,3 +111,18 @@ def graft_strategies():
 @hookimpl
 def graft_backbones():
     return [BackboneSpec(name="meadow", summary="Three.", target="meadow.source:Source", index="meadow:index.txt")]
+
+
+@hookimpl
+def graft_writers():
+    return [WriterSpec(name="lines", summary="Lines of JSON.", target="meadow.writer:JsonlWriter", takes="ripeness")]
+
+
+@hookimpl
+def graft_outputs():
+    return [OutputSpec(name="word", summary="The word alone.", target="meadow.output:Words", tasks=("ripeness",))]
+
+
+@hookimpl
+def graft_commands():
+    return [CommandSpec(name="berries", summary="Count berries.", target="meadow.cli:app")]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import typer
 
+from graft.authoring.places import place, place_of_text
 from graft.plugins import CommandSpec
 from graft.testing.conformance.base import Conformance, Subject
 
@@ -54,13 +56,13 @@ class CommandConformance(Conformance):
             shown.code == 0 and shown.out.strip(),
             f"--help ended with {shown.code}: {shown.err}",
             expected="exit code 0, and help on stdout",
-            at=subject.place,
+            at=_app(subject),
         )
         subject.demand(
             "--install-completion" not in shown.out,
             "its help offers to install completion, which is Graft's own to do",
             expected="typer.Typer(add_completion=False)",
-            at=subject.place,
+            at=_app(subject),
         )
 
     def test_mistakes__are_said_in_words(self, subject: Subject, graft: Graft, word: str) -> None:
@@ -70,7 +72,7 @@ class CommandConformance(Conformance):
             refused.code == 2 and refused.err.strip(),
             f"with an unknown option it ended with {refused.code}, and said {refused.err!r}",
             expected="exit code 2, and words on stderr",
-            at=subject.place,
+            at=_app(subject),
         )
 
     def test_command__does_it(self, subject: Subject, graft: Graft, word: str) -> None:
@@ -83,7 +85,7 @@ class CommandConformance(Conformance):
             done.code == 0,
             f"{_said(word, words)} ended with {done.code}: {done.err}",
             expected="exit code 0",
-            at=subject.place,
+            at=_function(subject),
         )
         if "--json" not in self._typed(subject, graft, word, *words, "--help").out:
             return
@@ -91,14 +93,27 @@ class CommandConformance(Conformance):
         with subject.doing(
             f"reading what {_said(word, words)} --json prints",
             expected="one JSON document on stdout, and nothing beside it",
-            at=subject.place,
+            at=_function(subject),
         ):
             json.loads(answer)
 
     def _typed(self, subject: Subject, graft: Graft, word: str, *words: object) -> Result:
         said = _said(word, words)
-        with subject.doing(said, expected="an exit code, and no traceback", at=subject.place):
+        with subject.doing(said, expected="an exit code, and no traceback", at=_function(subject)):
             return graft(word, *words)
+
+
+def _app(subject: Subject) -> str:
+    """Return the place at which the app is made."""
+    assert isinstance(subject.spec, CommandSpec)
+    return place_of_text(import_module(subject.spec.target.partition(":")[0]), "Typer(")
+
+
+def _function(subject: Subject) -> str:
+    """Return the place of the one function that is the command; of a group, that of its app."""
+    functions = [one.callback for one in subject.target.registered_commands]
+    alone = len(functions) == 1 and not subject.target.registered_groups
+    return place(functions[0]) if alone else _app(subject)
 
 
 def _said(word: str, words: Sequence[object]) -> str:

@@ -254,9 +254,9 @@ def _mirrored(places: Places) -> Places:
 
 
 def _alike(one: Places, other: Places) -> bool:
-    if one.size != other.size or (one.boxes is None) != (other.boxes is None):
-        return False
-    if one.boxes is not None and other.boxes is not None:
-        if one.boxes.shape != other.boxes.shape or not np.allclose(one.boxes, other.boxes, atol=1e-2):
-            return False
-    return one.mask is None or (other.mask is not None and np.array_equal(one.mask, other.mask))
+    pairs = ((one.boxes, other.boxes), (one.mask, other.mask))
+    return one.size == other.size and all(
+        (a is None and b is None)
+        or (a is not None and b is not None and a.shape == b.shape and np.allclose(a, b, atol=1e-2))
+        for a, b in pairs
+    )
