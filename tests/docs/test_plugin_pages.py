@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from graft.plugins import HOOKS, load_plugins
 from graft.recipe import Options
 from graft.testing.commands import Graft
 
-PAGES = Path(__file__).parents[2] / "docs" / "plugin-authors"
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs" / "plugin-authors"
 FIRST = (PAGES / "first-plugin.md").read_text(encoding="utf-8")
 
 
@@ -54,6 +56,20 @@ def test_first_plugin__commands_give_what_is_shown(folder: Path) -> None:
 def test_first_plugin__parts_alone(folder: Path) -> None:
     _, code = blocks("python")
     exec(compile(code, "first-plugin.md", "exec"), {})
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_hooks__say_who_uses_them_and_what_checks_it(hook: str) -> None:
+    import graft.testing
+
+    plugins, spec = load_plugins(start=ROOT), HOOKS[hook]
+    kit = f"{spec.__name__.removesuffix('Spec')}Conformance"
+    users = sorted(one.name for one in plugins.loaded if hook in one.hooks)
+    section = (PAGES / "hooks.md").read_text(encoding="utf-8").partition(f"\n## {hook}\n")[2].partition("\n## ")[0]
+    assert f"\nUsed by {', '.join(users)}. Checked by `graft.testing.{kit}`.\n" in section
+    assert getattr(graft.testing, kit).kind is spec
+    # The faults that the kit is tested with are of a plugin with a contribution of every kind.
+    assert f"({kit}):" in (ROOT / "tests" / "core" / "testing" / "meadow" / "checks.py").read_text(encoding="utf-8")
 
 
 def test_hooks__options_are_checked() -> None:
