@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from graft.errors import Problem
 from graft.plugins import (
@@ -42,8 +42,8 @@ class DeepOptions(Options):
     """Width of each layer."""
     activation: Literal["relu", "gelu"] = "relu"
     """What follows each layer."""
-    bias: bool = True
-    """Whether layers have one."""
+    bias: bool = Field(default=True, validation_alias=AliasChoices("bias", "biased"))
+    """Whether layers have one; it was called `biased` before."""
     name: str | None = None
     """A name."""
 

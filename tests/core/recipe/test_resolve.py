@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from graft.errors import RecipeError
 from graft.plugins import HeadSpec, Plugins, StrategySpec, load_plugins
 from graft.recipe import Recipe, ResolvedRecipe, load_recipe, resolve
+from graft.recipe.writing import to_toml
 from toys import toy_plugins
 
 GOOD = 'task = "sorting"\ndata = "photos"\n'
@@ -513,6 +514,13 @@ def test_resolve__an_origin_for_each_value(plugins: Plugins) -> None:
     found = resolved(GOOD + 'domain = "moon"\nhead = "deep"\nstrategy = "calm"', plugins)
     assert set(found.origins) == {dotted(path) for path, _ in leaves(found.values)}
     assert set(found.origins.values()) == {"default", "task sorting", "domain moon", "preset calm", "recipe.toml"}
+
+
+def test_resolve__the_former_name_of_an_option_is_saved_as_the_new_one(plugins: Plugins) -> None:
+    found = resolved(GOOD + 'head = {kind = "deep", biased = false}', plugins)
+    assert found.values["head"]["bias"] is False
+    assert "biased" not in found.values["head"]
+    assert resolved(to_toml(found.values), plugins).values == found.values
 
 
 def test_resolve__options_of_what_core_alone_offers_are_written_down(plugins: Plugins) -> None:

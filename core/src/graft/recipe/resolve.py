@@ -183,6 +183,8 @@ class _Resolver:
                 mistake = Mistake(mistake.path, f"{UNKNOWN} of the {what} '{table['kind']}'", hint)
             self.mistakes.add_all([mistake], below=path)
         if options is not None:
+            for former in given.keys() - model.model_fields.keys():  # a name that an option had before
+                del table[former]
             table.update(plain(options))
         return options
 
