@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -80,3 +81,30 @@ def test_hooks__options_are_checked() -> None:
     assert names["StainOptions"](strength=0.2).model_dump() == {"strength": 0.2}
     with pytest.raises(ValueError, match="less than or equal to 1"):
         names["StainOptions"](strength=2)
+
+
+def test_versions__as_it_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (PAGES / "versions.md").read_text(encoding="utf-8")
+    plugin, optional, options = blocks("python", page)
+    monkeypatch.delenv("GRAFT_PLUGINS", raising=False)
+    (tmp_path / "plugins.toml").write_text('[[local]]\npath = "seagrass.py"\n', encoding="utf-8")
+    file, graft = tmp_path / "seagrass.py", Graft(tmp_path)
+    file.write_text(plugin, encoding="utf-8")
+    (shown,) = blocks("console", page)
+    command, _, expected = shown.partition("\n")
+    done = graft(*shlex.split(command.removeprefix("$ graft ")))
+    assert (done.err + done.out).replace(str(tmp_path), "/home/you/try").strip() == expected.strip()
+    for hook, said in (
+        (optional, "state   on"),
+        (optional.replace("(optionalhook=True)", ""), "no hook 'graft_losses'"),
+    ):
+        sys.modules.pop("seagrass", None)
+        file.write_text(f"{plugin.replace('HOOK_API = 2', 'HOOK_API = 1')}\n\n{hook}", encoding="utf-8")
+        os.utime(file, (len(said), len(said)))  # two versions in one second: no compiled file of the other is taken
+        assert said in graft("plugins", "info", "seagrass").out
+    sys.modules.pop("seagrass")
+    names: dict[str, type[Options]] = {}
+    exec(compile(options, "versions.md", "exec"), names)
+    assert names["GrainOptions"](amount=0.2).model_dump() == {"strength": 0.2}
+    with pytest.raises(ValueError, match="amuont"):
+        names["GrainOptions"](amuont=0.2)
