@@ -122,6 +122,26 @@ def test_package__a_plugin_of_one_file(tmp_path: Path) -> None:
     ]
 
 
+def test_package__tests_whatever_it_offers(tmp_path: Path) -> None:
+    file = tmp_path / "motley.py"
+    kinds = {kind: f"graft_{kind.lower()}s" for kind in ("Reader", "Writer", "Decoder", "Output", "Command")}
+    more = {"Reader": 'gives="labels"', "Writer": 'takes="labels"', "Output": 'tasks=("classification",)'}
+    hooks = [
+        f"@hookimpl\ndef {hook}():\n    return [{kind}Spec("
+        f'name="motley-{kind.lower()}", summary="One.", target="motley:{kind}", {more.get(kind, "")})]\n'
+        for kind, hook in kinds.items()
+    ]
+    file.write_text("from graft.plugins import *\n\nHOOK_API = 1\n\n" + "\n".join(hooks))
+    project = package(file, out=tmp_path, licence="MIT", plugins=load_plugins(names=["classification"]))
+    tests = project / "tests" / "test_contract.py"
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "format", "--check", "--no-cache", str(tests)], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    found = set(re.findall(r"class Test\w+\((\w+)\)", tests.read_text()))
+    assert found == {"PluginConformance", *(f"{kind}Conformance" for kind in kinds)}
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -27,6 +27,8 @@ from graft.plugins.registry import installing
 LICENCES = ("Apache-2.0", "BSD-3-Clause", "MIT")
 """Those whose texts are at hand, by their SPDX names."""
 
+_WIDTH = 120
+"""Of a line, as the skeleton tells ruff."""
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -237,10 +239,17 @@ def _tests(name: str, contributions: Sequence[Contribution]) -> str:
         title = "".join(part.capitalize() for part in re.split(r"[^A-Za-z0-9]+", own))
         classes.append((kind, f"{kind}{title}", own))
     lines = ['"""The contract, by Graft\'s own kit: docs/plugin-authors/testing.md says what each class takes."""', ""]
-    lines.append(f"from graft.testing import {', '.join(kinds)}")
+    lines.append(_import_of(kinds))
     for kind, title, own in classes:
         lines += ["", "", f"class Test{title}({kind}Conformance):", f'    name = "{own}"']
     return "\n".join(lines) + "\n"
+
+
+def _import_of(names: Sequence[str]) -> str:
+    line = f"from graft.testing import {', '.join(names)}"
+    if len(line) <= _WIDTH:
+        return line
+    return "\n".join(["from graft.testing import (", *(f"    {name}," for name in names), ")"])
 
 
 def _write(files: Mapping[str, str], folder: Path) -> Path:
