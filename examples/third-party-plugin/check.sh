@@ -23,5 +23,5 @@ for plugin in "$work"/plugins/graft-*; do
 done
 cd "$work"
 graft plugins list
-graft demo estimate
+graft demo regression
 graft demo classify --domain agriculture

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from distributions import install_editable
+from distributions import install_editable, run_pytest
 from graft.testing.commands import Graft
 
 PAGES = Path(__file__).parents[2] / "docs" / "plugin-authors"
@@ -33,14 +31,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
             del sys.modules[name]
-
-
-def run_pytest(folder: Path, site: Path, project: str) -> str:
-    path = os.pathsep.join([str(site), *filter(None, sys.path)])
-    environment = {**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", project]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr
 
 
 def plain(text: str, site: Path) -> list[str]:
@@ -68,7 +58,8 @@ def test_tutorial__as_it_is_printed(tmp_path: Path, site: Path) -> None:
             if program == "pip":
                 install_editable(site, project)
             elif program == "pytest":
-                said = plain(run_pytest(work, site, *words), site)
+                done = run_pytest(site, *words, folder=work)
+                said = plain(done.stdout + done.stderr, site)
                 wanted = plain("\n".join(shown), site)
                 assert [one for one in said if one in wanted] == wanted, said
             else:

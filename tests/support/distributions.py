@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import textwrap
 import tomllib
 from pathlib import Path
@@ -127,3 +130,16 @@ def install_editable(site: Path, project: Path) -> None:
     (info / "METADATA").write_text(f"{header}License-Expression: {table['license']}\n{needs}")
     for module in (project / "src").iterdir():
         (site / module.name).symlink_to(module)
+
+
+def run_pytest(site: Path, *words: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a process of its own, in a folder, with what `install_editable` made findable in `site`."""
+    path = os.pathsep.join([str(site), *filter(None, sys.path)])
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *map(str, words)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

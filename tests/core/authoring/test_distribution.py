@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from distributions import install_editable
+from distributions import install_editable, run_pytest
 from graft.authoring.distribution import KINDS, LICENCES, new, package
 from graft.errors import PluginError, UserError
 from graft.plugins import core_plugins, load_plugins
@@ -53,16 +52,7 @@ class Grain:
 
 def run_own_tests(site: Path, projects: list[Path], *options: str) -> str:
     """Return what pytest says of several distributions' own tests, in one process."""
-    path = os.pathsep.join([str(site), *filter(None, sys.path)])
-    folders = [str(project / "tests") for project in projects]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *folders, *options],
-        cwd=site,
-        env={**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_pytest(site, *(project / "tests" for project in projects), *options, folder=site)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
     return done.stdout
 
@@ -192,3 +182,13 @@ def test_package__what_is_none(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="quack"):
         package(tmp_path / "lame_duck.py", out=tmp_path, licence=LICENCES[0], plugins=plugins)
     assert not (tmp_path / "graft-lame-duck").exists()
+
+
+def test_new__wrote_the_example(tmp_path: Path) -> None:
+    example = Path(__file__).parents[3] / "examples" / "third-party-plugin" / "graft-regression"
+    made = new("regression", "task", out=tmp_path, licence="MIT", plugins=load_plugins(names=["classification"]))
+    own = {"README.md", "LICENSE"}  # a page for readers of the examples; the year
+    for file in made.rglob("*"):
+        name = file.relative_to(made).as_posix()
+        if file.is_file() and name not in own:
+            assert (example / name).read_text() == file.read_text(), name

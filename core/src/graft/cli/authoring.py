@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,10 +83,15 @@ def _chosen(name: str | None, plugins: Plugins) -> list[PluginInfo]:
     found = [one for one in plugins.loaded if one.name == name]
     known = [*(one.name for one in plugins.loaded), *(one.name for one in plugins.broken)]
     if name not in known:
-        hint = did_you_mean(name, known)
-        message = f"there is no plugin {name!r}" + (f" ({hint})" if hint else "") + f"; there are {', '.join(known)}"
-        raise PluginError(message, fix="graft plugins list")
+        raise unknown(name, known)
     return found
+
+
+def unknown(name: str, known: Collection[str]) -> PluginError:
+    """Return the error that there is no such plugin."""
+    hint = did_you_mean(name, known)
+    message = f"there is no plugin {name!r}" + (f" ({hint})" if hint else "") + f"; there are {', '.join(known)}"
+    return PluginError(message, fix="graft plugins list")
 
 
 def _checked(plugin: PluginInfo, plugins: Plugins) -> dict[str, Any]:

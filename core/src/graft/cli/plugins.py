@@ -11,7 +11,6 @@ import typer
 from graft.cli import authoring
 from graft.cli.session import JsonFlag, emit, refine
 from graft.cli.text import columns, indented
-from graft.errors import PluginError, did_you_mean
 from graft.plugins import BrokenPlugin, Contribution, DisabledPlugin, DomainSpec, PluginInfo, Plugins, TaskSpec
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -52,9 +51,7 @@ def info(
     plugins = current.plugins
     known = {plugin.name: plugin for plugin in _all(plugins)}
     if name not in known:
-        hint = did_you_mean(name, known)
-        message = f"there is no plugin {name!r}" + (f" ({hint})" if hint else "") + f"; there are {', '.join(known)}"
-        raise PluginError(message, fix="graft plugins list")
+        raise authoring.unknown(name, known)
     one = describe(plugins, known[name])
     if current.json:
         emit(one)

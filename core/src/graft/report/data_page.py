@@ -37,9 +37,9 @@ def _counts(folder: Path, prepared: PreparedData | None, task: Task) -> Section:
     images = images_per_split(folder)
     rows: list[tuple[str | int, ...]] = []
     if prepared is not None:
-        shown = task.shows(prepared.catalogue)
+        seen = task.shows(prepared.catalogue)
         per_split = {
-            split: Counter(word for index in prepared.split.get(split, ()) for word in shown[index]) for split in SPLITS
+            split: Counter(word for index in prepared.split.get(split, ()) for word in seen[index]) for split in SPLITS
         }
         words = Counter(word for counts in per_split.values() for word in counts.elements())
         order = [name for name in task.classes if name in words]

@@ -22,27 +22,27 @@ class TestTask(TaskConformance):
 
 
 class TestHead(HeadConformance):
-    name = "line"
+    name = "regression-line"
 
 
 class TestReader(ReaderConformance):
-    name = "csv-values"
+    name = "regression-table"
 
 
 class TestR2(MetricConformance):
-    name = "r2"
+    name = "regression_r2"
 
     def reference(self, given: Any) -> dict[str, float]:
         """As scikit-learn says it: one less the ratio of two sums of squares."""
         true = [float(value) for value in given.targets]
         mean = sum(true) / len(true)
         missed = sum((float(said) - value) ** 2 for said, value in zip(given.predictions, true, strict=True))
-        return {"r2": 1 - missed / sum((value - mean) ** 2 for value in true)}
+        return {"regression_r2": 1 - missed / sum((value - mean) ** 2 for value in true)}
 
 
 class TestMae(MetricConformance):
-    name = "mae"
+    name = "regression_mae"
 
     def reference(self, given: Any) -> dict[str, float]:
         pairs = zip(given.predictions, given.targets, strict=True)
-        return {"mae": sum(abs(float(said) - float(true)) for said, true in pairs) / len(given.targets)}
+        return {"regression_mae": sum(abs(float(said) - float(true)) for said, true in pairs) / len(given.targets)}

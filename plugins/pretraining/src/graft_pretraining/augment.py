@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from graft.data import Augmentation
 from graft.data.augment import NONE, ImageAugmentation
+from graft_pretraining.grey import luminance
 from graft_pretraining.options import ViewOptions
 
 VIEWS: Mapping[str, Any] = {
@@ -21,7 +22,6 @@ VIEWS: Mapping[str, Any] = {
     "hue": 0.1,
     "grey": 0.2,
 }
-_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class Views:
@@ -45,9 +45,8 @@ class Views:
     def __call__(self, image: NDArray[Any], target: Any, seed: int) -> tuple[NDArray[Any], Any]:
         """Return a view of exactly the network's size, and the target; the same for the same seed."""
         image, target = self._image(image, target, seed)
-        if image.shape[2] == len(_LUMINANCE) and np.random.default_rng(seed).random() < self._grey:
-            grey = (image @ _LUMINANCE)[:, :, None].repeat(3, axis=2)
-            image = np.round(grey).astype(np.uint8) if image.dtype == np.uint8 else grey.clip(0, 1).astype(np.float32)
+        if image.shape[2] == 3 and np.random.default_rng(seed).random() < self._grey:
+            image = luminance(image).repeat(3, axis=2)
         return image, target
 
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from graft.data import BadImage, StandardDecoder
 from graft.data.decode import MAX_PIXELS, read_file
 from graft_pretraining.generators import draw
+from graft_pretraining.grey import luminance
 from graft_pretraining.options import Drawn
 
 _SUFFIX = ".toml"
@@ -54,10 +54,7 @@ class GeneratedDecoder(StandardDecoder):
             raise BadImage("oversized", f"{said.size} × {said.size} pixels are more than data.max_pixels={max_pixels}")
         index = 0 if file == path else _index(path, said.count)
         pixels = draw(said.kind, index, size=said.size, seed=said.seed)
-        if channels == 1:
-            grey: NDArray[np.uint8] = np.round(pixels @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[:, :, None]
-            return grey
-        return pixels
+        return luminance(pixels) if channels == 1 else pixels
 
     def group(self, path: Path) -> str | None:
         """Return a group of its own for each image: they have nothing to do with each other."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from pydantic import BaseModel
 
 from graft.data import BadImage
 from graft.data.reader import Reader
-from graft.data.readers import SPLIT_WORDS, as_text, is_hidden, is_image, require_path
+from graft.data.readers import SPLIT_WORDS, as_text, is_hidden, is_image, require_path, walk
 from graft.data.samples import Catalogue, Sample
 from graft.errors import DataError
 
@@ -81,17 +80,8 @@ class ImagesReader(Reader):
             return None
 
     def _images(self, folder: Path) -> Iterator[Path]:
-        seen: set[tuple[int, int]] = set()
-        for here, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
-            status = Path(here).stat()
-            if (status.st_dev, status.st_ino) in seen:
-                folders.clear()
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            folders[:] = sorted(name for name in folders if not is_hidden(name))
-            for name in sorted(files):
-                if not is_hidden(name) and self.decoder.reads(Path(here, name)):
-                    yield Path(here, name)
+        for here, names in walk(folder):
+            yield from (here / name for name in names if not is_hidden(name) and self.decoder.reads(here / name))
 
 
 def _splits(folder: Path) -> dict[str, str]:
@@ -99,8 +89,3 @@ def _splits(folder: Path) -> dict[str, str]:
     names = [entry.name for entry in folder.iterdir() if not is_hidden(entry.name) and entry.is_dir()]
     found = {name: SPLIT_WORDS[name.casefold()] for name in names if name.casefold() in SPLIT_WORDS}
     return found if len(found) == len(names) and "train" in found.values() else {}
-
-
-def _raise(error: OSError) -> None:
-    # os.walk would pass over a folder that may not be read, without a word.
-    raise error

@@ -12,6 +12,7 @@ from graft.data.readers._files import (
     is_image,
     require_path,
     twin_notes,
+    walk,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "is_image",
     "require_path",
     "twin_notes",
+    "walk",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from graft.data.samples import Sample
@@ -72,6 +72,29 @@ def folders_in(path: Path) -> list[Path]:
         (Path(entry) for entry in os.scandir(path) if not is_hidden(entry.name) and entry.is_dir()),
         key=lambda folder: folder.name,
     )
+
+
+def walk(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each folder from `folder` down with the names of its files, sorted; links are followed, each folder once.
+
+    Hidden folders are passed over, hidden files are not.
+
+    Raises:
+        OSError: When a folder cannot be listed: `os.walk` would pass over it without a word.
+    """
+    seen: set[tuple[int, int]] = set()
+    for here, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
+        status = Path(here).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        yield Path(here), sorted(files)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def split_folders(root: Path) -> list[Path]:

@@ -24,6 +24,7 @@ from graft.data.readers._files import (
     require_path,
     split_folders,
     twin_notes,
+    walk,
 )
 from graft.data.samples import SPLITS, Catalogue, Sample
 from graft.errors import DataError, Problem
@@ -211,19 +212,12 @@ class _Scan:
 
     def images(self, folder: Path) -> Iterator[Path]:
         """Yield the images below `folder`, each folder once, and count what is passed over."""
-        seen: set[tuple[int, int]] = set()
-        for here, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
-            status = Path(here).stat()
-            if (status.st_dev, status.st_ino) in seen:
-                folders.clear()
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            folders[:] = sorted(name for name in folders if not is_hidden(name))
-            for name in sorted(files):
+        for here, names in walk(folder):
+            for name in names:
                 if is_hidden(name):
                     self.hidden += 1
-                elif self.decoder.reads(Path(here, name)):
-                    yield Path(here, name)
+                elif self.decoder.reads(here / name):
+                    yield here / name
                 else:
                     self.passed[Path(name).suffix.lower() or "without a suffix"] += 1
 
@@ -270,11 +264,6 @@ def _table_hint(folder: Path) -> str | None:
         if entry.suffix.lower() in (".csv", ".tsv"):
             return f"if the table has the labels: data.train={entry}"
     return None
-
-
-def _raise(error: OSError) -> None:
-    # os.walk would pass over a folder that may not be read, without a word.
-    raise error
 
 
 def _contents(folder: Path) -> str:

@@ -1,1 +1,1 @@
-"""One number for each image."""
+"""A number for each image, for Graft."""

@@ -20,18 +20,18 @@ class _Pairs(Metric):
 
 
 class MeanAbsoluteError(_Pairs):
-    """`mae`, in the unit of the values. As an error it cannot be monitored: there, larger is better."""
+    """`regression_mae`, in the unit of the values. As an error it cannot be monitored: there, larger is better."""
 
     def compute(self, rows: NDArray[Any]) -> dict[str, float]:
         """Return the value."""
-        return {"mae": float(np.abs(rows[:, 0] - rows[:, 1]).mean()) if len(rows) else np.nan}
+        return {"regression_mae": float(np.abs(rows[:, 0] - rows[:, 1]).mean()) if len(rows) else np.nan}
 
 
 class R2(_Pairs):
-    """`r2`, the coefficient of determination. It is not defined where all that is true is one value."""
+    """`regression_r2`, the coefficient of determination. It is not defined where all that is true is one value."""
 
     def compute(self, rows: NDArray[Any]) -> dict[str, float]:
         """Return the value."""
         variance = np.square(rows[:, 1] - rows[:, 1].mean()).sum() if len(rows) else 0.0
         missed = np.square(rows[:, 0] - rows[:, 1]).sum()
-        return {"r2": float(1 - missed / variance) if variance > 0 else np.nan}
+        return {"regression_r2": float(1 - missed / variance) if variance > 0 else np.nan}

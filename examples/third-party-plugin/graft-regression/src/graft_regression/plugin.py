@@ -9,7 +9,7 @@ from graft.plugins import HeadSpec, MetricSpec, ReaderSpec, TaskSpec, hookimpl
 HOOK_API = 1
 
 TASK = "regression"
-VALUES = "values"
+VALUES = "regression-values"
 """The kind of target: a number."""
 
 
@@ -21,12 +21,12 @@ def graft_tasks() -> Iterable[TaskSpec]:
             name=TASK,
             summary="A number for each image: a yield, an age, a share that is covered.",
             target="graft_regression.task:RegressionTask",
-            verb="estimate",
+            verb="regression",
             takes=VALUES,
-            head="line",
+            head="regression-line",
             augment="flip",
-            metrics=("r2", "mae"),
-            monitor="r2",
+            metrics=("regression_r2", "regression_mae"),
+            monitor="regression_r2",
             sample="graft_regression.sample:write_values",
         )
     ]
@@ -37,7 +37,7 @@ def graft_heads() -> Iterable[HeadSpec]:
     """Offer the head."""
     return [
         HeadSpec(
-            name="line",
+            name="regression-line",
             summary="One linear layer on the pooled embedding, with Huber's loss.",
             target="graft_regression.head:LineHead",
             options="graft_regression.options:LineOptions",
@@ -52,7 +52,7 @@ def graft_readers() -> Iterable[ReaderSpec]:
     """Offer the reader."""
     return [
         ReaderSpec(
-            name="csv-values",
+            name="regression-table",
             summary="A table with a number for each image: path,value.",
             target="graft_regression.reader:ValueReader",
             options="graft_regression.options:ValueOptions",
@@ -66,13 +66,13 @@ def graft_metrics() -> Iterable[MetricSpec]:
     """Offer the metrics."""
     return [
         MetricSpec(
-            name="r2",
+            name="regression_r2",
             summary="Share of the variance that is explained: 1 is perfect, 0 is the mean of what is true.",
             target="graft_regression.metrics:R2",
             tasks=(TASK,),
         ),
         MetricSpec(
-            name="mae",
+            name="regression_mae",
             summary="Mean absolute error, in the unit of the values.",
             target="graft_regression.metrics:MeanAbsoluteError",
             tasks=(TASK,),

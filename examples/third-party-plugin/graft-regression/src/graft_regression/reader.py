@@ -51,7 +51,7 @@ class ValueReader(Reader):
             raise DataError(f"{path} is a folder without {_NAME}", fix=f"data.train={path}/TABLE.csv")
         table = _ValueTable(file, options)
         table.read()
-        return Catalogue(samples=table.checked(), classes=(options.value,), reader="csv-values", root=table.root)
+        return Catalogue(samples=table.checked(), classes=(options.value,), reader="regression-table", root=table.root)
 
 
 def _table_of(path: Path) -> Path:
@@ -59,7 +59,7 @@ def _table_of(path: Path) -> Path:
 
 
 class _ValueTable(Table):
-    reader = "csv-values"
+    reader = "regression-table"
     uses = ("path", "value", "split", "group", "time")
 
     def target(self, line: int, cells: dict[str, str]) -> float:
