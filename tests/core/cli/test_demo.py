@@ -89,3 +89,16 @@ def test_demo__no_task_for_labels(tmp_path: Path, runs: dict[str, FakeRun]) -> N
     with pytest.raises(PluginError, match="no plugin that is on has a task"):
         _demo(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("low", "said"), [(0.4, "0.50 (0.40 to 0.60)"), (None, "transfer 0.50   from")])
+def test_demo__says_an_interval_where_there_is_one(
+    low: float | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: dict[str, FakeRun], capsys: Any
+) -> None:
+    value = {"value": 0.5, "low": low, "high": low and 0.6}
+    results = {"metrics": {"test": {"balanced_accuracy": value}}, "seconds": 1.0}
+    monkeypatch.setattr(FakeRun, "results", property(lambda _: results))
+    _demo(tmp_path, quiet=False)
+    text = " ".join(capsys.readouterr().err.split())
+    assert said.replace("   ", " ") in text
+    assert ("95 % intervals" in text) == (low is not None)

@@ -98,7 +98,8 @@ def demo(
 
     seconds = time.monotonic() - began
     also = f" --domain {domain}" if domain else ""
-    console.say("Test", f"{monitor.replace('_', ' ')} on target images that no training saw, with 95 % intervals:")
+    measure = monitor.replace("_", " ")
+    console.say("Test", f"{measure} on target images that no training saw{_intervals(transfer, monitor)}:")
     console.say("", f"transfer {_figure(transfer, monitor)}   from scratch {_figure(scratch, monitor)}")
     console.say("Report", str(transfer.path / "report.html"))
     console.say("Done", f"in {seconds:.0f} s; now yours: graft {spec.verb} train FOLDER{also}")
@@ -138,6 +139,11 @@ def _task(plugins: Plugins, verb: str) -> str:
     return found[0]
 
 
+def _intervals(run: Run, metric: str) -> str:
+    return "" if run.results["metrics"]["test"][metric]["low"] is None else ", with 95 % intervals"
+
+
 def _figure(run: Run, metric: str) -> str:
     value = run.results["metrics"]["test"][metric]
-    return f"{value['value']:.2f} ({value['low']:.2f} to {value['high']:.2f})"
+    interval = "" if value["low"] is None else f" ({value['low']:.2f} to {value['high']:.2f})"
+    return f"{value['value']:.2f}{interval}"

@@ -26,7 +26,6 @@ def graft_tasks() -> Iterable[TaskSpec]:
             metrics=("rankme",),
             monitor="rankme",
             sample="graft_pretraining.sample:write_images",
-            demo={"evaluation.bootstrap": 100},
             recipe={
                 # Everything learns at one rate: there is nothing yet that a head at random could spoil.
                 "strategy": {"pace": {"lr": 2e-3, "head": 1.0}},
