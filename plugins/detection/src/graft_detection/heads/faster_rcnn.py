@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead, concat_box_prediction_layers
-from torchvision.ops import MultiScaleRoIAlign
 
 from graft.backbones import BackboneInfo
 from graft.errors import UserError
@@ -19,6 +18,7 @@ from graft.tasks import Features, Head, Outputs
 from graft_detection.detections import Detections
 from graft_detection.heads.dense import Target, chosen
 from graft_detection.heads.levels import Anchors, Levels
+from graft_detection.heads.pooling import BoxPooling
 from graft_detection.options import FasterRcnnOptions
 from graft_detection.task import DetectionTask
 
@@ -54,7 +54,7 @@ class FasterRcnnHead(Head):
         )
         names = [str(number) for number in range(self.levels.count)]
         self.roi = RoIHeads(
-            MultiScaleRoIAlign(names, output_size=_LOOK, sampling_ratio=2),
+            BoxPooling(names, side=_LOOK, samples=2),
             TwoMLPHead(options.width * _LOOK**2, options.hidden),
             FastRCNNPredictor(options.hidden, len(classes) + 1),
             fg_iou_thresh=0.5,
