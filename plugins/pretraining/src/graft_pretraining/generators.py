@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from graft.data.generate.fields import Field, power_noise
+from graft.data.generate.fields import Field, grating, plane, power_noise, turned
 from graft.data.generate.leaves import dead_leaf
 from graft.data.generate.patterns import PATTERNS
+from graft_pretraining.scenes import scene
 
 Picture = NDArray[np.uint8]
 
@@ -24,6 +25,20 @@ def textures(index: int, *, size: int, seed: int) -> Picture:
     return _pixels(_between(field, first, second) + shade[..., None])
 
 
+def gratings(index: int, *, size: int, seed: int) -> Picture:
+    """Return some patches of stripes that fade out, of all directions and widths, on a plain ground."""
+    rng = np.random.default_rng((seed, size, index))
+    y, x = plane(size)
+    canvas = np.broadcast_to(rng.uniform(0.2, 0.8, 3).astype(np.float32), (size, size, 3))
+    for _ in range(rng.integers(3, 13)):
+        v, u = turned(y - np.float32(rng.uniform(-1, 1)), x - np.float32(rng.uniform(-1, 1)), rng.uniform(0, np.pi))
+        radius = float(rng.uniform(0.1, 0.7))
+        fade = np.exp(-(u * u + v * v) / np.float32(radius**2))
+        stripes = grating(u, waves=rng.uniform(0.5, 4) / radius, phase=rng.uniform(0, 2 * np.pi))
+        canvas = canvas + (fade * stripes)[..., None] * rng.uniform(-0.5, 0.5, 3).astype(np.float32)
+    return _pixels(canvas)
+
+
 def noise(index: int, *, size: int, seed: int) -> Picture:
     """Return noise whose amplitude falls as 1 / f^alpha, alpha 0.5…2.5, in colours (Baradad et al. 2021)."""
     rng = np.random.default_rng((seed, size, index))
@@ -33,7 +48,13 @@ def noise(index: int, *, size: int, seed: int) -> Picture:
     return _pixels(rng.uniform(0.2, 0.8, 3).astype(np.float32) + 0.2 * np.moveaxis(mixed, 0, -1))
 
 
-GENERATORS: Mapping[str, Callable[..., Picture]] = {"dead-leaves": dead_leaf, "textures": textures, "noise": noise}
+GENERATORS: Mapping[str, Callable[..., Picture]] = {
+    "dead-leaves": dead_leaf,
+    "scenes": scene,
+    "textures": textures,
+    "gratings": gratings,
+    "noise": noise,
+}
 """By the `kind` of a file of generated images."""
 
 

@@ -43,13 +43,18 @@ class ViewOptions(AugmentOptions):
 
     grey: Share | None = None
     """Share of the views that are without colour."""
+    blur: Annotated[float, Field(ge=0, le=10)] | None = None
+    """Largest deviation of a Gaussian blur in pixels, half of the time."""
+    grain: Share | None = None
+    """Largest deviation of a camera's noise as a share of full scale, half of the time."""
 
 
 class Drawn(Options):
     """A file of generated images. Image i depends on kind, size, seed and i alone, whatever the count."""
 
-    kind: Literal["dead-leaves", "textures", "noise"]
-    """`dead-leaves`: textured shapes that hide one another; `textures`: one pattern in two colours; `noise`: clouds."""
+    kind: Literal["dead-leaves", "scenes", "textures", "gratings", "noise"]
+    """`dead-leaves`: textured shapes that hide one another; `scenes`: things on a ground, under a sky; `textures`: one
+    pattern in two colours; `gratings`: patches of stripes; `noise`: clouds."""
     count: Annotated[int, Field(ge=1, le=10_000_000)]
     """How many there are."""
     size: Annotated[int, Field(ge=8, le=2048)] = 64
