@@ -138,6 +138,14 @@ def test_train__stops_when_patience_is_out(train: Train) -> None:
     assert run.results["best_epoch"] == 1
 
 
+def test_train__keeps_the_last_epoch_where_that_is_asked_for(train: Train) -> None:
+    run = train("train.keep=last", "train.epochs=3", "strategy.pace.lr=1e-9")
+    assert run.results["best_epoch"] == 3
+    monitored = {row[f"val.{run.results['monitor']}"] for row in run.history}
+    assert len(monitored) == 1, "the first of equals would be kept otherwise"
+    assert not [warning for warning in run.results["warnings"] if "last epoch" in warning]
+
+
 def test_train__without_validation_keeps_the_last_epoch_and_says_so(train: Train) -> None:
     console = Console(quiet=True)
     run = train("data.split.val=0", console=console)

@@ -44,6 +44,7 @@ class TrainingState:
     Args:
         epoch: Number of finished epochs.
         share: How much of the training that is, in [0, 1]: with a budget it is no function of the epoch.
+        keep: Which epoch's weights the run leaves behind, as `train.keep` says it.
         monitored: The monitored value after each epoch; None where there was none.
         model: State dict of the model that is trained.
         average: State dict of the running average of it, which is what is measured and kept; None without one.
@@ -58,6 +59,7 @@ class TrainingState:
     scaler: dict[str, Any] | None = None
     average: dict[str, Tensor] | None = None
     share: float = 0.0
+    keep: str = "best"
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -66,7 +68,12 @@ class TrainingState:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch (from 1) with the largest monitored value, the first of equals; the last one where none has any."""
+        """The epoch (from 1) with the largest monitored value, the first of equals.
+
+        It is the last one where none has any, or where that is the one to keep.
+        """
+        if self.keep == "last":
+            return self.epoch
         known = [(value, -epoch) for epoch, value in enumerate(self.monitored, 1) if value is not None]
         return -max(known)[1] if known else self.epoch
 

@@ -30,9 +30,10 @@ def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
     last = run.history[-1]["epoch"]
     model = experiment.model
     model.load_state_dict(best.weights)
-    if experiment.prepared.split["val"] and best.monitored[best.epoch - 1] is None:
+    picked = experiment.recipe.train.keep == "best"
+    if picked and experiment.prepared.split["val"] and best.monitored[best.epoch - 1] is None:
         console.warn(f"no value of {experiment.monitor} on a validation split: the last epoch's weights are used")
-    if not experiment.prepared.split["test"]:
+    if picked and not experiment.prepared.split["test"]:
         console.warn("no test split: the values on validation, which picked the epoch, are too good")
     outcomes: dict[str, Outcome] = {}
     metrics: dict[str, dict[str, Any]] = {}

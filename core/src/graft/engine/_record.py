@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -69,7 +70,7 @@ class Recorder:
         value = monitored.value if monitored is not None else None
         self.monitored.append(value if value is not None and math.isfinite(value) else None)
         self.run.append("metrics.jsonl", [json.dumps(_row(epoch, values))])
-        self.checkpoints.save(learner.state(self.monitored))
+        self.checkpoints.save(replace(learner.state(self.monitored), keep=self.experiment.recipe.train.keep))
         self._say(epoch, value, cached=learner.cached)
         self.flush_log()
         return out_of_patience(self.monitored, self.experiment.recipe.train.patience)
@@ -94,7 +95,8 @@ class Recorder:
             parts.append(f"val loss {epoch.val_loss:.3f}")
         if value is not None:
             best = max(known for known in (*self.monitored, value) if known is not None)
-            parts.append(f"val {self.experiment.monitor} {value:.3f} (best {best:.3f})")
+            beside = f" (best {best:.3f})" if self.experiment.recipe.train.keep == "best" else ""
+            parts.append(f"val {self.experiment.monitor} {value:.3f}{beside}")
         if "head" in epoch.rates:
             parts.append(f"lr {epoch.rates['head']:.1e}")
         parts.append(f"{epoch.seconds:.0f} s" if epoch.seconds >= 1 else f"{epoch.seconds:.1f} s")

@@ -228,6 +228,8 @@ class Train(Options):
     """Epochs without a better `monitor` after which training stops; by default it goes on to the end."""
     monitor: Text | None = None
     """The value on the validation split that picks the best epoch; by default the task's own. Larger is better."""
+    keep: Literal["best", "last"] = "best"
+    """Which epoch's weights are left: the best by `monitor`, or the last, where that value says little."""
     seed: Seed = 0
     """Seed of everything but the split: weights, order, augmentation."""
 
