@@ -11,12 +11,13 @@ import timm
 import torch
 from safetensors.torch import load_file
 
-from graft.backbones.embedded import FOLDER, EmbeddedSource
+from graft.backbones.embedded import EmbeddedSource
 from graft.backbones.load import build_backbone
 from graft.errors import WeightsError
 from graft.plugins import load_plugins
 from graft.recipe.schema import Backbone as Section
 
+FOLDER = EmbeddedSource.folder
 ABOUT = json.loads((FOLDER / "tiny.json").read_text(encoding="utf-8"))
 FILE: Path = FOLDER / "tiny.safetensors"
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from graft.backbones.contract import Backbone, BackboneInfo, BackboneSource, StageInfo, WeightsInfo
     from graft.backbones.cut import Cut, assemble, plan
     from graft.backbones.load import LoadedBackbone, LoadReport, build_backbone
+    from graft.backbones.packaged import PackagedSource
 
 __all__ = [
     "Backbone",
@@ -19,6 +20,7 @@ __all__ = [
     "Cut",
     "LoadReport",
     "LoadedBackbone",
+    "PackagedSource",
     "StageInfo",
     "WeightsInfo",
     "architectures",
@@ -33,6 +35,7 @@ _HEAVY = {
     **dict.fromkeys(("Backbone", "BackboneInfo", "BackboneSource", "StageInfo", "WeightsInfo"), "contract"),
     **dict.fromkeys(("Cut", "assemble", "plan"), "cut"),
     **dict.fromkeys(("LoadReport", "LoadedBackbone", "build_backbone"), "load"),
+    "PackagedSource": "packaged",
 }
 
 
