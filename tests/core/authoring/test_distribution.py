@@ -14,6 +14,7 @@ from distributions import install_editable, run_pytest
 from graft.authoring.distribution import KINDS, LICENCES, new, package
 from graft.errors import PluginError, UserError
 from graft.plugins import core_plugins, load_plugins
+from graft.testing.commands import Graft
 
 GRAIN = '''"""Adds grain."""
 
@@ -76,6 +77,22 @@ def test_new_and_package__pass_their_own_tests(every: tuple[Path, list[Path]]) -
     said = run_own_tests(site, projects, "-k", "not (Grain and places)", "-rp")
     for project in projects:
         assert f"TestPlugin::test_plugin__is_light[{project.name.removeprefix('graft-')}]" in said
+
+
+def test_new__a_domain_shows_its_data_and_what_training_sees_of_them(
+    every: tuple[Path, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(every[0]))
+    monkeypatch.delenv("GRAFT_PLUGINS", raising=False)
+    graft = Graft(tmp_path)
+    done = graft("data", "sample", "classification", "shapes", "--domain", "my-domain", "--size=32", "--per-class=4")
+    assert done.code == 0, done.err
+    assert len(list((tmp_path / "shapes" / "target" / "train" / "round").iterdir())) == 4
+    done = graft("data", "preview", "classify", "shapes/target", "--domain", "my-domain")
+    assert done.code == 0, done.err
+    assert "of 'my-domain-light' each" in done.err
+    for name in [name for name in sys.modules if name.startswith("graft_my_")]:
+        del sys.modules[name]
 
 
 def test_new__is_clean(every: tuple[Path, list[Path]]) -> None:

@@ -47,7 +47,9 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "task": Kind(summary="A number for each image, for Graft.", needs=("numpy", "pillow", "pydantic", "torch")),
-    "domain": Kind(summary="Images of several cameras, for Graft."),
+    "domain": Kind(
+        summary="Images of several cameras, for Graft.", needs=("graft-classification", "numpy", "pillow", "pydantic")
+    ),
     "backbone": Kind(summary="Networks of separable convolutions, for Graft.", needs=("torch",)),
     "head": Kind(summary="A cosine classifier for Graft.", needs=("graft-classification", "pydantic", "torch")),
     "reader": Kind(summary="JSON lines as labelled images, for Graft.", needs=("pydantic",)),
