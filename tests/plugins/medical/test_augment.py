@@ -10,6 +10,7 @@ import pytest
 
 from graft_medical.augment import bias_field, scan, stain
 from graft_medical.options import ScanOptions, StainOptions
+from graft_segmentation.target import MaskTarget
 
 PRESETS = [(scan, ScanOptions), (stain, StainOptions)]
 
@@ -46,6 +47,26 @@ def test_presets__without_strength_only_mirror(preset: Any, options: Any) -> Non
     for seed in range(8):
         found = vary(given, None, seed)[0].astype(int)
         assert any(np.abs(found - mirror).max() <= 1 for mirror in mirrors)
+
+
+@pytest.mark.parametrize(("preset", "options"), PRESETS)
+def test_elastic__bends_a_mask_with_its_image(preset: Any, options: Any) -> None:
+    calm = dict.fromkeys(options.model_fields, 0.0) | {"scale": 1.0}
+    rows, columns = np.mgrid[:64, :64]
+    mask = ((rows - 30) ** 2 + (columns - 36) ** 2 < 300).astype(np.uint8)
+    given = mask[:, :, None].astype(np.float32)
+    whole = MaskTarget(source=None, index={}, multi=False, moved_to=mask)  # type: ignore[arg-type]
+    mirrors = [given, given[:, ::-1], given[::-1], given[::-1, ::-1]]
+    bent = preset(size=(64, 64), options=options(**calm | {"elastic": 0.06}))
+    moved = 0
+    for seed in range(20):
+        found, target = bent(given, whole, seed)
+        said = target.places().mask == 1
+        # Between pixels and by the nearest: of four that a value is between, the nearest has a fourth at least.
+        assert said[found[:, :, 0] > 0.76].all()
+        assert not said[found[:, :, 0] < 0.24].any()
+        moved += not any(np.allclose(found, mirror, atol=0.01) for mirror in mirrors)
+    assert 4 < moved < 16, "half of the time"
 
 
 def test_stain__moves_stains_and_not_white() -> None:

@@ -52,6 +52,10 @@ class TestVariation(AugmentationConformance):
     name = ("scan", "stain")
 
 
+class TestBending(TestVariation):
+    options = {"elastic": 0.06}  # noqa: RUF012
+
+
 class TestMetrics(MetricConformance):
     name = ("hausdorff95", "lesion_sensitivity")
 

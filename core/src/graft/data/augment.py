@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graft.data.augmentation import Augmentation
+from graft.data.elastic import Elastic
 from graft.data.geometry import cut_centre
 from graft.data.options import AugmentOptions
 from graft.data.spatial import Placement, Places, Spatial
@@ -32,6 +33,7 @@ NONE: Mapping[str, Any] = {
     "flip": False,
     "vertical_flip": False,
     "rotate": 0.0,
+    "elastic": 0.0,
     "colour": 0.0,
     "hue": 0.0,
     "erase": 0.0,
@@ -42,10 +44,10 @@ STRONG: Mapping[str, Any] = {**FLIP, "scale": 0.2, "rotate": 15.0, "colour": 0.4
 
 
 class ImageAugmentation:
-    """Crops, mirrors, rotates and recolours images. Targets that say places follow; others stay as they are.
+    """Crops, mirrors, rotates, bends and recolours images. Targets that say places follow; others stay as they are.
 
     Boxes are cut off at the border, and those that are hardly in the image any more are dropped; a box that is rotated
-    becomes the smallest one around it. An erased patch changes no target.
+    or bent becomes the smallest one around it. An erased patch changes no target.
 
     Args:
         size: Height and width of the result.
@@ -168,6 +170,8 @@ def _transforms(size: tuple[int, int], values: Mapping[str, Any]) -> list[Any]:
     if values["rotate"]:
         # After the crop: rotating the larger image costs twice as much.
         chosen.append(A.Rotate(limit=values["rotate"], border_mode=cv2.BORDER_REFLECT_101, p=0.5))
+    if values["elastic"]:
+        chosen.append(Elastic(values["elastic"]))
     if values["flip"]:
         chosen.append(A.HorizontalFlip(p=0.5))
     if values["vertical_flip"]:

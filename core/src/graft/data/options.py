@@ -8,6 +8,9 @@ from pydantic import Field, PositiveInt, model_validator
 
 from graft.recipe.schema import Options
 
+Bending = Annotated[float, Field(ge=0, le=0.06)]
+"""How far `graft.data.elastic` displaces: beyond, images would fold."""
+
 
 class FolderOptions(Options):
     """A folder per class: `class/*.jpg`, or `train|val|test/class/*.jpg`."""
@@ -74,6 +77,8 @@ class AugmentOptions(Options):
     """Mirror top and bottom, half of the time: for images without an up and down."""
     rotate: Annotated[float, Field(ge=0, le=180)] | None = None
     """Largest rotation in degrees, either way, half of the time; corners are filled by reflection."""
+    elastic: Bending | None = None
+    """Largest displacement by smooth bending, as a share of the image's sides, half of the time; edges stay edges."""
     colour: Annotated[float, Field(ge=0, le=1)] | None = None
     """Largest relative change of brightness and of contrast, either way."""
     hue: Annotated[float, Field(ge=0, le=0.5)] | None = None

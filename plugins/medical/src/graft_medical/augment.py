@@ -13,33 +13,35 @@ from graft.data.augment import NONE, ImageAugmentation
 from graft_medical.options import ScanOptions, StainOptions
 from graft_medical.stains import colours, densities
 
-SCAN: Mapping[str, float] = {"scale": 0.8, "gamma": 0.3, "shift": 0.1, "field": 0.3, "noise": 0.05}
-STAIN: Mapping[str, float] = {"scale": 0.8, "stain": 0.05, "light": 0.1}
+SCAN: Mapping[str, float] = {"scale": 0.8, "elastic": 0.0, "gamma": 0.3, "shift": 0.1, "field": 0.3, "noise": 0.05}
+STAIN: Mapping[str, float] = {"scale": 0.8, "elastic": 0.0, "stain": 0.05, "light": 0.1}
 
 Change = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
 """Changes an image `(H, W, C)` in 0…1; the result may leave that range."""
 
 
 class Varied:
-    """Crops and mirrors an image with its places, then changes its values, of which places know nothing.
+    """Crops, bends and mirrors an image with its places, then changes its values, of which places know nothing.
 
     Args:
         size: Height and width of the result.
         scale: Smallest share of the area that a crop keeps.
+        elastic: Largest displacement by bending, as a share of the sides.
         flips: Whether up and down are alike, too.
         change: What is done to values.
     """
 
     keeps_targets = True
 
-    def __init__(self, size: tuple[int, int], *, scale: float, flips: bool, change: Change) -> None:
-        self._crop = ImageAugmentation(size, {**NONE, "scale": scale, "flip": True, "vertical_flip": flips})
+    def __init__(self, size: tuple[int, int], *, scale: float, elastic: float, flips: bool, change: Change) -> None:
+        values = {**NONE, "scale": scale, "elastic": elastic, "flip": True, "vertical_flip": flips}
+        self._moved = ImageAugmentation(size, values)
         self._change = change
-        self.reach = self._crop.reach
+        self.reach = self._moved.reach
 
     def __call__(self, image: NDArray[Any], target: Any, seed: int) -> tuple[NDArray[Any], Any]:
         """Return the image, of exactly the network's size, and its target; the same for the same seed."""
-        image, target = self._crop(image, target, seed)
+        image, target = self._moved(image, target, seed)
         whole = image.dtype == np.uint8
         unit: NDArray[np.float32] = image.astype(np.float32) / np.float32(255 if whole else 1)
         changed = self._change(unit, np.random.default_rng(seed)).clip(0, 1).astype(np.float32)
@@ -95,10 +97,10 @@ def bias_field(size: tuple[int, int], strength: float, draw: np.random.Generator
 def scan(*, size: tuple[int, int], options: ScanOptions) -> Augmentation:
     """Return an augmentation for scans."""
     values = {**SCAN, **options.model_dump(exclude_none=True)}
-    return Varied(size, scale=values["scale"], flips=False, change=Scanned(values))
+    return Varied(size, scale=values["scale"], elastic=values["elastic"], flips=False, change=Scanned(values))
 
 
 def stain(*, size: tuple[int, int], options: StainOptions) -> Augmentation:
     """Return an augmentation for stained tissue and cells."""
     values = {**STAIN, **options.model_dump(exclude_none=True)}
-    return Varied(size, scale=values["scale"], flips=True, change=Stained(values))
+    return Varied(size, scale=values["scale"], elastic=values["elastic"], flips=True, change=Stained(values))

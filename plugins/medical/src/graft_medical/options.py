@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
+from graft.data.options import Bending
 from graft.recipe import Options
 from graft.recipe.values import Share
 
@@ -37,6 +38,8 @@ class ScanOptions(Options):
 
     scale: Annotated[float, Field(gt=0, le=1)] | None = None
     """Smallest share of the area that a crop keeps."""
+    elastic: Bending | None = None
+    """Largest displacement by smooth bending, as a share of the image's sides, half of the time."""
     gamma: Share | None = None
     """Largest change of contrast, as the logarithm of the exponent."""
     shift: Share | None = None
@@ -52,6 +55,8 @@ class StainOptions(Options):
 
     scale: Annotated[float, Field(gt=0, le=1)] | None = None
     """Smallest share of the area that a crop keeps."""
+    elastic: Bending | None = None
+    """Largest displacement by smooth bending, as a share of the image's sides, half of the time."""
     stain: Share | None = None
     """Largest relative change of each stain's density."""
     light: Share | None = None
