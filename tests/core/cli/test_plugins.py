@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import pytest
+
 from distributions import BROKEN, install, reader
+from graft.plugins import HOOKS
 from graft.testing.commands import Graft
 
 
@@ -29,6 +33,72 @@ def test_list__json_is_one_document(graft: Graft, site: Path) -> None:
     assert {"core", "a", "b"} <= {plugin["name"] for plugin in document["plugins"]}
     assert "a:tiles or b:tiles" in document["clashes"][0]
     assert json.loads(graft("--json", "plugins", "list").out) == document
+
+
+METRICS = """
+from graft.plugins import MetricSpec, hookimpl
+
+HOOK_API = 1
+
+
+@hookimpl
+def graft_metrics():
+    return [
+        MetricSpec(name="wide", summary="Width.", target="a:B", tasks=("digging", "boring")),
+        MetricSpec(name="deep", summary="Depth.", target="a:B", tasks=()),
+    ]
+"""
+
+
+def test_list__of_a_kind_has_every_name_with_its_plugin_and_tasks(graft: Graft, site: Path, work: Path) -> None:
+    install(site, "holes", METRICS)
+    (work / "plugins.toml").write_text('enable = ["holes"]', encoding="utf-8")
+    lines = [re.split(r"  +", line) for line in graft("plugins", "list", "--kind", "metric").out.splitlines()]
+    assert lines == [
+        ["NAME", "PLUGIN", "TASKS", "SUMMARY"],
+        ["deep", "holes", "all", "Depth."],
+        ["wide", "holes", "digging, boring", "Width."],
+    ]
+    document = json.loads(graft("plugins", "list", "--kind", "metric", "--json").out)
+    assert document["kind"] == "metric"
+    assert document["offers"][1] == {
+        "name": "wide",
+        "plugin": "holes",
+        "tasks": ["digging", "boring"],
+        "summary": "Width.",
+    }
+
+
+def test_list__of_a_kind_names_both_of_a_clash(graft: Graft, site: Path) -> None:
+    install(site, "graft-a", reader("tiles", module="graft_a"), entry="a")
+    install(site, "graft-b", reader("tiles", module="graft_b"), entry="b")
+    names = [line.split()[0] for line in graft("plugins", "list", "--kind", "reader").out.splitlines()]
+    assert {"a:tiles", "b:tiles", "folder"} <= set(names)
+    assert "tiles" not in names
+
+
+@pytest.mark.parametrize("kind", [spec.kind for spec in HOOKS.values()])
+def test_list__of_each_kind(graft: Graft, work: Path, kind: str) -> None:
+    done = graft("plugins", "list", "--kind", kind)
+    assert done.code == 0, done.err
+    assert done.out.startswith("NAME ")
+    (work / "plugins.toml").write_text("enable = []", encoding="utf-8")
+    done = graft("plugins", "list", "--kind", kind)
+    assert done.out == f"No plugin offers a {kind}.\n" or " core " in done.out.splitlines()[1]
+
+
+def test_list__of_a_kind_that_there_is_not(graft: Graft) -> None:
+    done = graft("plugins", "list", "--kind", "metrics")
+    assert done.code == 2
+    assert "did you mean 'metric'?" in done.err
+    assert "Fix: --kind task|domain|" in done.err
+
+
+def test_list__ends_with_how_to_see_the_names(graft: Graft) -> None:
+    *_, last = graft("plugins", "list").out.splitlines()
+    done = graft(*last.partition(": graft ")[2].split())
+    assert done.code == 0
+    assert "flip" in done.out
 
 
 def test_info__shows_where_it_comes_from_and_what_it_offers(graft: Graft, site: Path, work: Path) -> None:

@@ -292,7 +292,7 @@ BROKEN = {
     "unknown task": ('task = "sortin"\ndata = "x"', "task.kind: there is no task 'sortin' (did you mean 'sorting'?)"),
     "unknown domain": (
         GOOD + 'domain = "marine"',
-        "domain.kind: there is no domain 'marine'; there are moon (graft plugins list)",
+        "domain.kind: there is no domain 'marine'; there are moon (graft plugins list --kind domain)",
     ),
     "unknown head": (GOOD + 'head = "falt"', "head.kind: there is no head 'falt' (did you mean 'flat'?)"),
     "unknown augmentation": (

@@ -11,7 +11,17 @@ import typer
 from graft.cli import authoring
 from graft.cli.session import JsonFlag, emit, refine
 from graft.cli.text import columns, indented
-from graft.plugins import BrokenPlugin, Contribution, DisabledPlugin, DomainSpec, PluginInfo, Plugins, TaskSpec
+from graft.errors import UserError, did_you_mean
+from graft.plugins import (
+    HOOKS,
+    BrokenPlugin,
+    Contribution,
+    DisabledPlugin,
+    DomainSpec,
+    PluginInfo,
+    Plugins,
+    TaskSpec,
+)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 for command in (authoring.new, authoring.package, authoring.check):
@@ -23,11 +33,30 @@ def group() -> None:
     """List plugins and what each of them offers; begin one, and look whether it is right."""
 
 
+_KINDS = {spec.kind: spec for spec in HOOKS.values()}
+
+
 @app.command("list")
-def list_(as_json: JsonFlag = False) -> None:
-    """List every plugin that is installed: on, off or broken."""
+def list_(
+    kind: Annotated[
+        str | None,
+        typer.Option(help=f"All that plugins offer of a kind, by name: {', '.join(_KINDS)}.", show_default=False),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List every plugin that is installed: on, off or broken. Or, of one kind, everything that they offer."""
     current = refine(json=as_json)
     plugins = current.plugins
+    if kind is not None:
+        offers = _of_kind(plugins, kind)
+        if current.json:
+            emit({"kind": kind, "offers": offers})
+        elif offers:
+            cells = [[_cell(value) for value in one.values()] for one in offers]
+            print(columns([[field.upper() for field in offers[0]], *cells]))
+        else:
+            print(f"No plugin offers a {kind}.")
+        return
     described = [describe(plugins, plugin) for plugin in _all(plugins)]
     if current.json:
         emit({"manifest": plugins.manifest, "plugins": described, "clashes": list(plugins.clashes())})
@@ -39,6 +68,7 @@ def list_(as_json: JsonFlag = False) -> None:
         print(f"\n{clash}")
     if plugins.manifest:
         print(f"\nAs {plugins.manifest} says.")
+    print("\nWhat there is of a kind, by name: graft plugins list --kind augmentation")
 
 
 @app.command()
@@ -81,6 +111,30 @@ def describe(plugins: Plugins, plugin: PluginInfo | BrokenPlugin | DisabledPlugi
         "settings": dict(plugins.settings(plugin.name)),
         "offers": _offers(plugins, plugin),
     }
+
+
+def _of_kind(plugins: Plugins, kind: str) -> list[dict[str, Any]]:
+    """Return what is offered of a kind, by the names that recipes and commands use.
+
+    Raises:
+        UserError: When there is no such kind.
+    """
+    if kind not in _KINDS:
+        hint = did_you_mean(kind, _KINDS)
+        raise UserError(f"plugins offer no {kind!r}" + (f" ({hint})" if hint else ""), fix=f"--kind {'|'.join(_KINDS)}")
+    return [
+        {
+            "name": name,
+            "plugin": plugins.owner(spec).name,
+            **({"tasks": spec.tasks} if hasattr(spec, "tasks") else {}),
+            "summary": _summary(spec),
+        }
+        for name, spec in sorted(plugins.specs(_KINDS[kind]).items())
+    ]
+
+
+def _cell(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else ", ".join(value) or "all"
 
 
 def _all(plugins: Plugins) -> Iterator[PluginInfo | BrokenPlugin | DisabledPlugin]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 D = TypeVar("D", bound=Contribution)
 
 _LISTS = {"strategy": "graft strategies list"}
-"""The command that lists one kind with its summaries, where there is one."""
+"""The command that lists one kind, where there is one that says more than that of all kinds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,7 +246,7 @@ class Plugins:
         if self.broken and hint is None:
             message += f"; it may belong to a plugin that is broken: {', '.join(str(b) for b in self.broken)}"
             return PluginError(message, fix="graft doctor")
-        return PluginError(message, fix=_LISTS.get(kind.kind, "graft plugins list"))
+        return PluginError(message, fix=_LISTS.get(kind.kind, f"graft plugins list --kind {kind.kind}"))
 
 
 def installing(name: str) -> str | None:
