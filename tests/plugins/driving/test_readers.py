@@ -6,9 +6,7 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from graft.errors import DataError
 from graft_driving.classes import CAMVID, CITYSCAPES, safety_first
@@ -17,19 +15,7 @@ from graft_driving.readers.bdd100k import BddBoxReader, BddMaskReader
 from graft_driving.readers.camvid import CamVidReader
 from graft_driving.readers.cityscapes import CityscapesReader
 from graft_driving.readers.kitti import KittiBoxReader, KittiMaskReader
-
-SIZE = (8, 12)
-
-
-def image(path: Path, pixels: np.ndarray | None = None) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.zeros((*SIZE, 3), np.uint8) if pixels is None else pixels).save(path)
-    return path
-
-
-def numbers(*values: int) -> np.ndarray:
-    """A mask whose columns hold these values in turn."""
-    return np.resize(np.array(values, np.uint8), (SIZE[1],))[None].repeat(SIZE[0], axis=0)
+from streets import bdd, cityscapes, colours, image, kitti, label, line, mapping, numbers
 
 
 def read(source: object, classes: tuple[str, ...]) -> list[int]:
@@ -38,15 +24,6 @@ def read(source: object, classes: tuple[str, ...]) -> list[int]:
 
 
 # --- Cityscapes
-
-
-def cityscapes(root: Path, *names: tuple[str, str], mask: np.ndarray | None = None, kind: str = "labelIds") -> Path:
-    for split, stem in names:
-        city = stem.split("_")[0]
-        image(root / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png")
-        own = numbers(7, 26, 3, 24) if mask is None else mask
-        image(root / "gtFine" / split / city / f"{stem}_gtFine_{kind}.png", own)
-    return root
 
 
 def test_cityscapes_numbers_become_the_19_classes_and_the_rest_counts_nowhere(tmp_path: Path) -> None:
@@ -112,13 +89,6 @@ def test_chosen_classes_keep_the_data_sets_order_and_wrong_ones_are_refused(tmp_
 # --- CamVid
 
 
-def colours(*names: str) -> np.ndarray:
-    """A coloured mask whose columns show these kinds in turn."""
-    by_name = {kind.name: kind.colour for kind in CAMVID.kinds}
-    row = [[int(by_name[name][at : at + 2], 16) for at in (1, 3, 5)] for name in names]
-    return np.resize(np.array(row, np.uint8), (SIZE[1], 3))[None].repeat(SIZE[0], axis=0)
-
-
 def test_camvids_colours_come_to_eleven_classes(tmp_path: Path) -> None:
     image(tmp_path / "701_StillsRaw_full/0001TP_006690.png")
     image(
@@ -177,22 +147,6 @@ def test_the_real_camvid_shows_a_drive_in_both_of_its_splits() -> None:
 # --- BDD100K
 
 
-def label(category: str, *corners: float, **attributes: bool) -> dict:
-    return {
-        "category": category,
-        "attributes": attributes,
-        "box2d": dict(zip(("x1", "y1", "x2", "y2"), corners, strict=True)),
-    }
-
-
-def bdd(root: Path, entries: list[dict], where: str = "labels/det_20/det_train.json") -> Path:
-    for entry in entries:
-        image(root / "images/100k/train" / entry["name"])
-    (root / where).parent.mkdir(parents=True, exist_ok=True)
-    (root / where).write_text(json.dumps(entries))
-    return root
-
-
 def test_bdd_boxes_are_read_and_rides_are_drives(tmp_path: Path) -> None:
     entries = [
         {"name": "0000f77c-6257be58.jpg", "labels": [label("car", 1, 2, 5, 6), label("person", 0, 0, 3, 4)]},
@@ -249,18 +203,6 @@ def test_bdd_masks_have_training_numbers(tmp_path: Path, layout: str) -> None:
 # --- KITTI
 
 
-def line(kind: str, *corners: float, cut: float = 0.0, hidden: int = 0) -> str:
-    return f"{kind} {cut} {hidden} -1.57 {' '.join(map(str, corners))} 1.5 1.6 3.9 1.0 1.6 20.0 0.1\n"
-
-
-def kitti(root: Path, *texts: str) -> Path:
-    for number, text in enumerate(texts):
-        image(root / "training/image_2" / f"{number:06d}.png", np.zeros((60, 80, 3), np.uint8))
-        (root / "training/label_2").mkdir(exist_ok=True)
-        (root / "training/label_2" / f"{number:06d}.txt").write_text(text)
-    return root
-
-
 def test_kitti_boxes_are_read_and_dont_care_counts_for_no_class(tmp_path: Path) -> None:
     root = kitti(
         tmp_path,
@@ -290,17 +232,32 @@ def test_kitti_objects_beyond_hard_do_not_count(tmp_path: Path) -> None:
 
 
 def test_kitti_drives_come_from_the_development_kits_tables(tmp_path: Path) -> None:
-    root = kitti(tmp_path, line("Car", 0, 0, 40, 30), line("Car", 0, 0, 40, 30))
-    (root / "mapping").mkdir()
-    (root / "mapping/train_mapping.txt").write_text(
-        "2011_09_26 2011_09_26_drive_0001_sync 0000000005\n2011_09_28 2011_09_28_drive_0002_sync 0000000030\n"
-    )
-    (root / "mapping/train_rand.txt").write_text("2,1\n")
+    root = mapping(kitti(tmp_path, line("Car", 0, 0, 40, 30), line("Car", 0, 0, 40, 30)))
     samples = KittiBoxReader().read(root, KittiBoxOptions()).samples
     assert [(s.group, s.time) for s in samples] == [
         ("2011_09_28_drive_0002_sync", "3.000"),
         ("2011_09_26_drive_0001_sync", "0.500"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("train_mapping.txt", b"", "it is empty"),
+        ("train_mapping.txt", b"\xff\xfe2011", "decode"),
+        ("train_mapping.txt", b"2011_09_26 drive_1 x\n", "'x'"),
+        ("train_mapping.txt", b"2011_09_26 drive_1\n", "line 1 is no date"),
+        ("train_rand.txt", b"", "it is empty"),
+        ("train_rand.txt", b"0,1", "no line 0"),
+        ("train_rand.txt", b"2,3", "no line 3"),
+    ],
+)
+def test_kitti_tables_that_are_damaged_are_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    root = mapping(kitti(tmp_path, line("Car", 0, 0, 40, 30), line("Car", 0, 0, 40, 30)))
+    (root / "mapping/train_rand.txt").unlink()
+    (root / "mapping" / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"{name} is not as KITTI's is: .*{said}"):
+        KittiBoxReader().read(root, KittiBoxOptions())
 
 
 def test_every_wrong_line_of_kitti_is_named(tmp_path: Path) -> None:

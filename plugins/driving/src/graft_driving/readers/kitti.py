@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -117,26 +117,30 @@ def _drives(home: Path) -> dict[int, tuple[str, float]]:
     """Return the drive and the second of each image, by its number, where the development kit's tables are there.
 
     Raises:
-        DataError: When the tables are not as KITTI's are.
+        DataError: When a table is not as KITTI's is, naming it.
     """
-    folder = home.parent / "mapping"
-    table, order = folder / "train_mapping.txt", folder / "train_rand.txt"
+    table, order = (home.parent / "mapping" / name for name in ("train_mapping.txt", "train_rand.txt"))
     if not table.is_file():
         return {}
-    lines = [line.split() for line in table.read_text("utf-8").splitlines()]
+    file = table
     try:
-        # Of boxes, image n is line `order[n]` of the table, counted from 1; of masks it is line n.
-        text = order.read_text("utf-8").replace(",", " ") if order.is_file() else ""
-        places = [int(cell) - 1 for cell in text.split()] or list(range(len(lines)))
-        return {
-            number: (lines[place][1], int(lines[place][2]) / _PER_SECOND)
-            for number, place in enumerate(places)
-            if lines[place]
-        }
-    except (IndexError, ValueError) as error:
-        raise DataError(
-            f"{folder}: the tables are not as KITTI's are ({error})", fix="take them from the development kit anew"
-        ) from error
+        lines = [line.split() for line in table.read_text("utf-8").splitlines()]
+        if short := [number for number, cells in enumerate(lines, 1) if len(cells) not in (0, 3)]:
+            raise ValueError(f"line {short[0]} is no date, drive and frame")
+        # Of an image whose drive is not known the line is empty.
+        known = [(cells[1], int(cells[2]) / _PER_SECOND) if cells else None for cells in lines]
+        places: Sequence[int] = range(1, len(known) + 1)
+        if order.is_file():
+            # Of boxes, image n is line `order[n]` of the table, counted from 1; of masks it is line n.
+            file = order
+            places = [int(cell) for cell in order.read_text("utf-8").replace(",", " ").split()]
+        if not places:
+            raise ValueError("it is empty")
+        if lost := [place for place in places if not 0 < place <= len(known)]:
+            raise ValueError(f"{table.name} has no line {lost[0]}")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file} is not as KITTI's is: {error}", fix="take it from the development kit anew") from error
+    return {number: found for number, place in enumerate(places) if (found := known[place - 1])}
 
 
 def _frame(image: Path, annotation: Path, drives: dict[int, tuple[str, float]]) -> Frame:
