@@ -15,7 +15,7 @@ from rasterio.warp import transform_geom
 from graft.data import BadImage
 from graft_satellite.decoder import SatelliteDecoder
 from graft_satellite.options import SatelliteOptions
-from graft_segmentation.masks import IGNORE, Coding, MaskFile
+from graft_segmentation.masks import IGNORE, BadMask, Coding, MaskFile
 from graft_segmentation.options import MaskFolderOptions
 from graft_segmentation.readers.folder import MaskFolderReader
 from scenes import scene
@@ -104,6 +104,48 @@ def test_raster__no_data_is_not_taken_for_a_class(tmp_path: Path) -> None:
     labels(tmp_path / "masks" / "a.tif", given, nodata=77)
     found = MaskFolderReader(decoder=decoder()).read(tmp_path, MaskFolderOptions())
     assert len(found.classes) == 2
+
+
+@pytest.mark.parametrize("pixel", [10, 5])
+@pytest.mark.parametrize("crs", ["EPSG:32633", None])
+def test_raster__whose_no_data_is_a_classs_number_is_refused(tmp_path: Path, pixel: int, crs: str | None) -> None:
+    scene(tmp_path / "a.tif")
+    mask = MASK if crs is None else np.kron(MASK, np.ones((10 // pixel,) * 2, np.uint8))
+    path = labels(tmp_path / "m.tif", mask, pixel=pixel, crs=crs, nodata=0)
+    one = decoder()
+    part = one.parts(tmp_path / "a.tif")[0]
+    with pytest.raises(BadMask, match=r"m\.tif: its no-data value 0 is the value of 'else': \d+ pixels"):
+        MaskFile(path, part, Coding({"else": 0, "road": 3}), one).read({"else": 0, "road": 1}, multi=False)
+    # Where it is none of the classes, it is what it says.
+    mask = MaskFile(path, part, Coding({"road": 3}), one).read({"road": 0}, multi=False)
+    assert set(np.unique(mask)) == {0, IGNORE}
+
+
+def test_raster__two_values_with_zero_as_no_data_are_refused_before_training(tmp_path: Path) -> None:
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    scene(tmp_path / "images" / "a.tif")
+    labels(tmp_path / "masks" / "a.tif", (MASK > 0).astype(np.uint8), nodata=0)
+    found = MaskFolderReader(decoder=decoder()).read(tmp_path, MaskFolderOptions())
+    assert found.classes == ("background", "foreground")
+    with pytest.raises(BadMask, match="the value of 'background'"):
+        found.samples[0].target.of_part(decoder().parts(tmp_path / "images" / "a.tif")[0]).read(
+            {"background": 0, "foreground": 1}, multi=False
+        )
+
+
+def test_raster__a_mask_beside_the_values_says_it_without_a_number(tmp_path: Path) -> None:
+    scene(tmp_path / "a.tif")
+    path = labels(tmp_path / "m.tif", MASK, nodata=None)
+    with rasterio.open(path, "r+") as written:
+        seen = np.full(MASK.shape, 255, np.uint8)
+        seen[:8] = 0
+        written.write_mask(seen)
+    one = decoder()
+    part = one.parts(tmp_path / "a.tif")[0]
+    mask = MaskFile(path, part, Coding({"else": 0, "road": 3}), one).read({"else": 0, "road": 1}, multi=False)
+    assert (mask[:8] == IGNORE).all()
+    assert not (mask[8:] == IGNORE).any()
 
 
 def shapes(path: Path, *, attribute: Any = 3, crs: str | None = "EPSG:32633") -> Path:

@@ -95,8 +95,8 @@ class Decoder(ABC):
             colours: Whether colours are wanted rather than numbers.
 
         Returns:
-            `(H, W)` of integers, masked (`numpy.ma`) where the file says that nothing is known of a pixel; or with
-            `colours` `(H, W, 3)` uint8.
+            `(H, W)` of integers, masked (`numpy.ma`) where the file says that nothing is known of a pixel, with the
+            number by which it says so as `fill_value`, where there is one; or with `colours` `(H, W, 3)` uint8.
 
         Raises:
             BadImage: When it cannot be read, does not fit the image, or has colours where numbers are wanted.

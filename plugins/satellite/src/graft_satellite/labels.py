@@ -11,7 +11,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from rasterio.enums import Resampling
+from rasterio.enums import MaskFlags, Resampling
 from rasterio.errors import CRSError
 from rasterio.features import rasterize
 from rasterio.vrt import WarpedVRT
@@ -29,7 +29,7 @@ _WGS84 = CRS.from_epsg(4326)
 def from_raster(path: Path, scene: Path, region: Region) -> np.ma.MaskedArray[Any, Any]:
     """Return a label raster's values on a region of a scene `(h, w)`; another grid is brought onto it, to the nearest.
 
-    Where it has no data it is masked.
+    Where it has no data it is masked; the number that says so, where one does, is the array's `fill_value`.
 
     Raises:
         BadImage: When it has several bands, does not cover the region, or says no place and is of another size.
@@ -38,10 +38,10 @@ def from_raster(path: Path, scene: Path, region: Region) -> np.ma.MaskedArray[An
         if labels.count != 1:
             raise BadImage("bands", f"labels have one band, and it has {labels.count}")
         if _same_grid(labels, image):
-            return _whole(labels.read(1, window=window_of(region), masked=True))
+            return _whole(labels.read(1, window=window_of(region), masked=True), _said(labels))
         if labels.crs is None or image.crs is None:
             if (labels.height, labels.width) == (image.height, image.width):
-                return _whole(labels.read(1, window=window_of(region), masked=True))
+                return _whole(labels.read(1, window=window_of(region), masked=True), _said(labels))
             raise BadImage("grid", "it is of another size than the image, and one of them does not say where it lies")
         window = window_of(region)
         with WarpedVRT(
@@ -65,7 +65,7 @@ def from_raster(path: Path, scene: Path, region: Region) -> np.ma.MaskedArray[An
     empty = (
         np.zeros(values.shape, bool) if nodata is None else np.isnan(values) if np.isnan(nodata) else values == nodata
     )
-    return _whole(np.ma.masked_array(values, empty))
+    return _whole(np.ma.masked_array(values, empty), nodata)
 
 
 def from_vector(path: Path, scene: Path, region: Region, attribute: str | None) -> NDArray[np.int64]:
@@ -155,7 +155,12 @@ def _same_grid(labels: Any, image: Any) -> bool:
     return same and labels.transform.almost_equals(image.transform, precision=1e-6 * abs(image.transform.a))
 
 
-def _whole(values: np.ma.MaskedArray[Any, Any]) -> np.ma.MaskedArray[Any, Any]:
+def _said(labels: Any) -> float | None:
+    """Return the number that says that there is no data; None where a mask beside the values does, or nothing."""
+    return labels.nodata if MaskFlags.nodata in labels.mask_flag_enums[0] else None
+
+
+def _whole(values: np.ma.MaskedArray[Any, Any], nodata: float | None) -> np.ma.MaskedArray[Any, Any]:
     """Return labels that are whole numbers, as such.
 
     Raises:
@@ -164,4 +169,5 @@ def _whole(values: np.ma.MaskedArray[Any, Any]) -> np.ma.MaskedArray[Any, Any]:
     known = values.filled(0)
     if np.issubdtype(values.dtype, np.floating) and not (known == np.round(known)).all():
         raise BadImage("format", "it has fractions, where whole numbers are wanted")
-    return np.ma.masked_array(known.astype(np.int64), np.ma.getmaskarray(values))
+    said = None if nodata is None or not float(nodata).is_integer() else int(nodata)
+    return np.ma.masked_array(known.astype(np.int64), np.ma.getmaskarray(values), fill_value=said)

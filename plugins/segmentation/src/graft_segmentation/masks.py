@@ -79,12 +79,23 @@ class Coding:
         """Return values or packed colours as class numbers; what is masked in them counts nowhere.
 
         Raises:
-            BadMask: With the values that no class has.
+            BadMask: With the values that no class has, and where a class's own value says that nothing is known.
         """
         mask = np.full(values.shape, IGNORE, np.uint8)
         labelled = ~np.ma.getmaskarray(values)
+        if not labelled.all():
+            self._refuse_class_without_data(int(values.fill_value), int((~labelled).sum()), path)  # type: ignore[attr-defined]
         mask[labelled] = self._numbers(np.ma.getdata(values)[labelled], index, path)
         return mask
+
+    def _refuse_class_without_data(self, nodata: int, pixels: int, path: Path) -> None:
+        """Raise when a file says by a class's value that it has no data: all of the class would count nowhere."""
+        name = self._names.get(nodata)
+        if name is not None and self.threshold is None:
+            raise BadMask(
+                f"{path}: its no-data value {nodata} is the value of '{name}': {pixels} pixels would count nowhere; "
+                f"take it out of the file (rio edit-info --unset-nodata), or '{name}' out of data.reader.classes"
+            )
 
     def _numbers(self, values: NDArray[Any], index: Mapping[str, int], path: Path) -> NDArray[np.uint8]:
         if self.threshold is not None:
