@@ -56,14 +56,20 @@ def graft_decoders() -> Iterable[DecoderSpec]:
 
 @hookimpl
 def graft_outputs() -> Iterable[OutputSpec]:
-    """Offer volumes."""
+    """Offer volumes and DICOM segmentations."""
     return [
         OutputSpec(
             name="nifti",
             summary="class numbers with the affine of the volume's own file",
             target="graft_medical.outputs:Nifti",
             tasks=("segmentation",),
-        )
+        ),
+        OutputSpec(
+            name="dicom-seg",
+            summary="a DICOM segmentation of each series; needs graft-medical[dicom-seg]",
+            target="graft_medical.seg:DicomSeg",
+            tasks=("segmentation",),
+        ),
     ]
 
 
