@@ -1,4 +1,7 @@
-"""The task: numbers as targets, what makes data unfit, and how predictions are shown."""
+"""The task: numbers as targets, what makes data unfit, and how predictions are shown.
+
+Targets that say places (points, boxes, lines) follow their image: docs/plugin-authors/places.md has such a task.
+"""
 
 from __future__ import annotations
 
