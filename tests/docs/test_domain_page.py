@@ -23,8 +23,10 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    make, code = blocks("python")
-    (tmp_path / "thermal.py").write_text(code, encoding="utf-8")
+    make, code, write, line = blocks("python")
+    before, fragment, behind = code.partition('"augment": "flip",\n            },\n')
+    assert fragment
+    (tmp_path / "thermal.py").write_text(f"{before}{fragment}{line}{behind}\n\n{write}", encoding="utf-8")
     (tmp_path / "plugins.toml").write_text(blocks("toml")[0], encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GRAFT_PLUGINS", raising=False)
@@ -54,6 +56,7 @@ def test_domain__commands_give_what_is_shown(folder: Path) -> None:
     assert results["metrics"]["test"]["accuracy"]["value"] > 0.6
     assert "Temperatures" in (folder / "runs" / "first" / "report.html").read_text()
     bundle = json.loads((folder / "runs" / "first" / "bundle" / "bundle.json").read_text())
+    assert len(list((folder / "sample" / "target" / "train" / "leak").iterdir())) == 6
     assert bundle["decoder"] == {
         "plugin": "thermal",
         "name": "thermal",
