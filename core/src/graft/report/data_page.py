@@ -58,9 +58,15 @@ def _counts(folder: Path, prepared: PreparedData | None, task: Task) -> Section:
 
 def _examples(prepared: PreparedData, task: Task, decoder: Decoder) -> Section | None:
     strata = task.strata(prepared.catalogue)
+    seen = task.shows(prepared.catalogue)
     first: dict[str, Sample] = {}
-    for index in prepared.split.get("train", ()):
+    train = prepared.split.get("train", ())
+    for index in train:
         first.setdefault(strata[index], prepared.catalogue.samples[index])
+    # A class that is the rarest of no image is in some of them all the same.
+    for index in train:
+        for word in seen[index]:
+            first.setdefault(word, prepared.catalogue.samples[index])
     if not first:
         return None
     pictures = [

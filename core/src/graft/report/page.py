@@ -18,6 +18,8 @@ from graft.report.thumbnails import small, thumbnail
 from graft.report.verdict import Verdict
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jinja2 import Template
 
 _MOST_PICTURES = 300
@@ -119,6 +121,11 @@ def _block(block: Block, budget: _Budget) -> dict[str, Any]:
     }
 
 
+def _named(path: Path) -> str:
+    """Return a file's name, or of a part of one that, too: `scan.nii.gz/z=012`."""
+    return f"{path.parent.name}/{path.name}" if path.parent.is_file() else path.name
+
+
 def _part(part: Part, names: Sequence[str], budget: _Budget) -> dict[str, Any]:
     if isinstance(part, Figure):
         try:
@@ -127,7 +134,7 @@ def _part(part: Part, names: Sequence[str], budget: _Budget) -> dict[str, Any]:
             return {"kind": "note", "text": f"This figure could not be drawn: {type(error).__name__}: {error}"}
     if isinstance(part, Gallery):
         shown = list(part.pictures)[: budget.take(len(part.pictures))]
-        labels = names or [one.path.name for one in shown]
+        labels = names or [_named(one.path) for one in shown]
         pictures = [
             {
                 "source": thumbnail(one.path) if one.pixels is None else small(one.pixels),
