@@ -41,7 +41,7 @@ def graft_domains() -> Iterable[DomainSpec]:
                 "masks": "graft_satellite.sample:write_masks",
                 "boxes": "graft_satellite.sample:write_boxes",
             },
-            demos={"classification": four, "segmentation": four, "detection": four},
+            demos={"classification": four, "segmentation": {**four, "train.epochs": 10}, "detection": four},
         )
     ]
 
