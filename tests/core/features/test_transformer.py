@@ -130,6 +130,11 @@ def test_stages_stand_side_by_side(images: NDArray[np.uint8]) -> None:
     assert small(pool="max", stages="stage1").fit_transform(images).shape == parts[0].shape
 
 
+def test_the_network_may_end_early(images: NDArray[np.uint8]) -> None:
+    ends, stands = small(upto="stage2").fit_transform(images), small(stages="stage2").fit_transform(images)
+    np.testing.assert_allclose(ends, stands, rtol=1e-5)
+
+
 def test_in_a_pipeline(paths: list[Path], labels: list[str]) -> None:
     model = make_pipeline(small(), StandardScaler(), LogisticRegression(max_iter=1000))
     assert cross_val_score(model, paths, labels, cv=3).mean() > 0.9

@@ -60,6 +60,7 @@ def extract(
     out: Annotated[Path, typer.Option("--out", "-o", help="A .npz or .parquet file.", show_default=False)],
     backbone: Annotated[str, typer.Option(help="As in backbone.kind: resnet50, timm:resnet50.")] = "graft:tiny",
     weights: Annotated[str, typer.Option(help="As in backbone.weights.")] = "pretrained",
+    upto: Annotated[str | None, typer.Option(help="As in backbone.upto.", show_default=False)] = None,
     stage: Annotated[
         list[str] | None,
         typer.Option(help="stage1 … or embedding; several times for several scales. [default: embedding]"),
@@ -106,7 +107,7 @@ def extract(
     console.say("Data", f"{len(catalogue.samples)} images{classes}, {catalogue.root}")
     for note in catalogue.notes:
         console.say("Data", note)
-    section = Backbone(kind=backbone, weights=weights, size=size, channels=channels)
+    section = Backbone(kind=backbone, weights=weights, upto=upto, size=size, channels=channels)
     loaded = build_backbone(section, plugins=session.plugins)
     extractor = Extractor(loaded, stages=stage or [EMBEDDING], pool=pool.value, device=device, decoder=decoder)
     console.say("Backbone", _named(loaded))

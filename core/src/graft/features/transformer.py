@@ -41,6 +41,7 @@ class DeepFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         backbone: An architecture (`resnet50`), or one of a certain source (`torchvision:mobilenet_v2`).
         weights: `pretrained`, `none`, the name of imported weights, a file, or `hf-hub:owner/name`.
+        upto: Last stage that is used, as in `backbone.upto`: some imported weights end early.
         stages: Names of stages (`stage3`), or `embedding`; what they give stands side by side. One may be given as
             text.
         pool: How a stage's maps become a vector: `gap`, `gem` or `max`. An embedding is one already.
@@ -60,6 +61,7 @@ class DeepFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         backbone: str = "graft:tiny",
         *,
         weights: str = "pretrained",
+        upto: str | None = None,
         stages: str | Sequence[str] = (EMBEDDING,),
         pool: Pool = "gap",
         size: int | tuple[int, int] | None = None,
@@ -70,6 +72,7 @@ class DeepFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.backbone = backbone
         self.weights = weights
+        self.upto = upto
         self.stages = stages
         self.pool = pool
         self.size = size
@@ -101,7 +104,8 @@ class DeepFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         plugins = load_plugins()
         decoder, channels = (STANDARD, 3) if self.like is None else read_like(Path(self.like), plugins=plugins)
         loaded = build_backbone(
-            Backbone(kind=self.backbone, weights=self.weights, size=self.size, channels=channels), plugins=plugins
+            Backbone(kind=self.backbone, weights=self.weights, upto=self.upto, size=self.size, channels=channels),
+            plugins=plugins,
         )
         limit = self.cache if isinstance(self.cache, str) else Cache().limit if self.cache else "0"
         stages = (self.stages,) if isinstance(self.stages, str) else tuple(self.stages)
