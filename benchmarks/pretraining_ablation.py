@@ -27,6 +27,11 @@ ARMS: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
     "all five": (KINDS, CAMERA),
     "dead-leaves and scenes": (KINDS[:2], CAMERA),
     "dead-leaves, one camera": (KINDS[:1], {}),
+    "dead-leaves, colours kept": (
+        KINDS[:1],
+        {**CAMERA, "augment.hue": 0.0, "augment.grey": 0.0, "augment.colour": 0.2},
+    ),
+    "dead-leaves, four times as long": (KINDS[:1], {**CAMERA, "train.epochs": 4 * EPOCHS}),
     "dead-leaves, vicreg": (KINDS[:1], {**CAMERA, "head.kind": "vicreg"}),
 }
 """What each is pretrained on, and what its recipe says besides."""

@@ -99,7 +99,8 @@ def described(found: Sequence[Labelled], backbone: Mapping[str, Any]) -> dict[Pa
     """Return the embedding of each image by a network, as a recipe's `backbone` says it."""
     from graft.features import DeepFeatures
 
-    network = DeepFeatures(backbone["kind"], weights=backbone["weights"], size=backbone["size"], cache=False, batch=64)
+    given = {key: value for key, value in backbone.items() if key != "kind"}
+    network = DeepFeatures(backbone["kind"], **given, cache=False, batch=64)
     paths = [one.path for one in found]
     return dict(zip(paths, network.fit_transform(paths), strict=True))
 
@@ -108,6 +109,8 @@ def tuned(out: Path, name: str, splits: Splits, backbone: Mapping[str, Any], *, 
     """Return the test accuracy after training all layers at one rate, unless that run is there already."""
     import graft
 
+    if (out / name / "status.json").exists() and not (out / name / "results.json").exists():
+        graft.resume(out / name)
     if not (out / name / "results.json").exists():
         table = out / f"{name}.csv"
         with table.open("w", newline="") as file:
@@ -115,11 +118,11 @@ def tuned(out: Path, name: str, splits: Splits, backbone: Mapping[str, Any], *, 
             csv.writer(file).writerows([("path", "label", "split"), *rows])
         recipe = {
             "task": "classification",
-            "data": {"train": str(table), "split": {"by": "given"}, "duplicates": "warn"},
+            "data": {"train": str(table), "split": {"by": "given"}},
             "backbone": dict(backbone),
             # One rate for all: random weights have nothing that a fast head could spoil.
             "strategy": {"preset": "full", "pace": {"lr": 1e-3, "head": 1.0}},
-            "train": {"epochs": epochs, "seed": seed, "precision": "bf16"},
+            "train": {"epochs": epochs, "seed": seed},
             "speed": {"channels_last": True},
             "evaluation": {"bootstrap": 0},
         }

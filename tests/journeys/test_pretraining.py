@@ -40,7 +40,10 @@ def test_a_classifier_starts_from_it(cli: Graft) -> None:
     words = ("labelled/target", "backbone.size=32", "train.epochs=1", "evaluation.bootstrap=0", weights)
     after = cli("classify", "train", *words, "--name", "after")
     assert after.code == 0, after.err
-    assert "90 tensors loaded, 7 of the old classifier replaced (head.projector" in after.err
+    taken = "90 tensors loaded, 7 of the old classifier replaced (head.projector"
+    assert taken in after.err
+    assert taken in str(_results(cli, "after")["loaded"])
+    assert taken in (cli.folder / "runs/after/report.html").read_text(encoding="utf-8")
 
 
 def test_it_gives_embeddings_also_of_photographs(cli: Graft) -> None:

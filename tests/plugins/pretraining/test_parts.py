@@ -114,6 +114,25 @@ def test_views__some_are_grey_and_each_frame_is_drawn():
     assert not any((never(image, 0, seed)[0] == never(image, 0, seed)[0][..., :1]).all() for seed in range(50))
 
 
+def test_views__come_from_another_camera_each():
+    image = np.full((40, 40, 3), 120, np.uint8)
+    image[:, 20:] = 200
+    still = {"scale": 1.0, "flip": False, "rotate": 0.0, "colour": 0.0, "hue": 0.0, "grey": 0.0}
+    grained = views(size=(40, 40), options=ViewOptions(**still, grain=0.1))
+    deviations = [grained(image, 0, seed)[0][:, :10].std() for seed in range(100)]
+    assert 30 < sum(deviation == 0 for deviation in deviations) < 70, "half of the time"
+    assert 20 < max(deviations) < 30, "a tenth of 255"
+    blurred = views(size=(40, 40), options=ViewOptions(**still, blur=2.0))
+    levels = [len(np.unique(blurred(image, 0, seed)[0])) for seed in range(100)]
+    assert 30 < sum(level == 2 for level in levels) < 80, "half of the time, or too little to be seen"
+    assert max(levels) > 6
+    grey = image[..., :1].astype(np.float32) / 255
+    noisy = views(size=(40, 40), options=ViewOptions(**still, grain=0.1, blur=1.0))(grey, 0, 3)[0]
+    assert noisy.dtype == np.float32
+    assert noisy.shape == grey.shape
+    assert 0 <= noisy.min() <= noisy.max() <= 1
+
+
 def test_effective_rank__of_plain_cases():
     assert effective_rank(np.ones((5, 3))) == pytest.approx(1, abs=1e-4)
     assert effective_rank(np.eye(4)) == pytest.approx(4, abs=1e-4)

@@ -19,6 +19,7 @@ from graft.backbones.cut import truncate
 from graft.backbones.hub import HUB, TENSORS, hub_file
 from graft.backbones.matching import LoadReport, load_into, unwrapped
 from graft.backbones.names import find_architecture
+from graft.backbones.packaged import PackagedSource
 from graft.errors import WeightsError
 from graft.plugins import BackboneSpec, Plugins
 from graft.preprocess import Preprocess
@@ -134,7 +135,7 @@ def _find(named: str, spec: BackboneSpec, arch: str, source: BackboneSource, *, 
     """Return the weights that `backbone.weights` names; None for `none`."""
     if named == "none":
         return None
-    if named == "embedded" and spec.name != "graft":
+    if named == "embedded" and not isinstance(source, PackagedSource):
         raise WeightsError(
             f"only Graft's own backbones have embedded weights, {spec.name}:{arch} has none",
             fix='write backbone.kind = "graft:tiny", or backbone.weights = "pretrained"',

@@ -56,6 +56,7 @@ def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
         metrics[split] = _plain(measured)
         guesses = experiment.task.baseline(targets, train_targets)
         baseline[split] = _plain(evaluate(experiment.metrics, guesses, targets, bootstrap=0, seed=0))
+    loaded = experiment.loaded.report
     results = {
         "metrics": metrics,
         "baseline": baseline,
@@ -63,6 +64,7 @@ def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
         "best_epoch": best.epoch,
         "epochs": last,
         "seconds": round(sum(row["seconds"] for row in run.history), 3),
+        "loaded": None if loaded is None else str(loaded),
         "weights_sha256": weights_digest(model.state_dict()),
         "warnings": console.warnings,
     }

@@ -196,6 +196,7 @@ def _making(run: Run, environment: dict[str, Any], bundle: dict[str, Any]) -> li
     facts: list[tuple[str, Any]] = [
         ("weights to begin with", weights["name"] if weights else "none: trained from scratch"),
         ("their origin", weights["origin"] if weights else None),
+        ("what was loaded of them", results.get("loaded")),
         ("their licence", (weights["licence"] or "not recorded") if weights else None),
         ("plugins, and their licences", "; ".join(map(_licence, bundle.get("plugins", {}).items()))),
         ("epochs", results.get("epochs")),

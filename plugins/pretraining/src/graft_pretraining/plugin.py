@@ -29,8 +29,8 @@ def graft_tasks() -> Iterable[TaskSpec]:
             recipe={
                 # Everything learns at one rate: there is nothing yet that a head at random could spoil.
                 "strategy": {"pace": {"lr": 2e-3, "head": 1.0}},
-                # Each image is told from the others of its batch: of few there is little to learn.
-                # A rank says when learning has failed, not when it has gone furthest: the last epoch's weights are left.
+                # Each image is told from the others of its batch: of few there is little to learn. A rank says when
+                # learning has failed, not when it has gone furthest: the last epoch's weights are left.
                 "train": {"batch": 96, "keep": "last"},
                 # Resampling repeats rows, which lowers a rank: the interval would lie below the value.
                 "evaluation": {"bootstrap": 0},
