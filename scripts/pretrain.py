@@ -3,10 +3,11 @@
     python scripts/pretrain.py scripts/pretraining/tiny.toml --out weights                   # an hour of one core
     python scripts/pretrain.py scripts/pretraining/tiny.toml --out weights --run runs/tiny   # of a finished run
 
-The recipe is one for `graft pretrain train --recipe`. Of the run's bundle the backbone is written in half precision under
-timm's names, as `NAME.safetensors`, and described in `NAME.json`: `graft.backbones.PackagedSource` reads both. The same recipe on the same machine with the same number of threads gives the same file.
+The recipe is one for `graft pretrain train --recipe`. Of the run's bundle the backbone is written in half precision,
+under timm's names, as `NAME.safetensors`, and described in `NAME.json`: `graft.backbones.PackagedSource` reads both.
+The same recipe on the same machine with the same number of threads gives the same file.
 
-The shipped `graft:tiny` was made before, by `pretrain_tiny.py`: these weights are no better (docs/results/pretraining.md).
+The shipped `graft:tiny` was made before, by `pretrain_tiny.py`: `docs/results/pretraining.md` compares.
 """
 
 from __future__ import annotations
