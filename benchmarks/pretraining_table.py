@@ -117,7 +117,7 @@ def measure(given: argparse.Namespace, root: Path) -> None:
         work += [
             (f"probe/{arm}/{data}", "", lambda arm=arm, data=data: probed(root, given.out, arm, data))
             for arm in given.only
-            for data in LABELS
+            for data in given.data
         ]
     if "tuned" in given.parts:
         work += [
@@ -128,7 +128,7 @@ def measure(given: argparse.Namespace, root: Path) -> None:
             )
             for seed in given.seeds
             for arm in given.only
-            for data in LABELS
+            for data in given.data
         ]
     if "target" in given.parts:
         work += [
@@ -205,6 +205,7 @@ def main() -> None:
         "--parts", nargs="*", choices=("probe", "tuned", "target"), default=("probe", "tuned", "target")
     )
     parser.add_argument("--only", nargs="+", choices=ARMS, default=list(ARMS), help="only these networks")
+    parser.add_argument("--data", nargs="+", choices=LABELS, default=list(LABELS), help="only these photographs")
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, help="of fine-tuning, and of targets")
     given = parser.parse_args()
     root = Path(os.environ["GRAFT_TEST_DATA"])
