@@ -17,7 +17,7 @@ from graft.data.readers._files import (
     is_image,
 )
 from graft.data.samples import Sample
-from graft.errors import DataError, Problem, did_you_mean
+from graft.errors import DataError, PluginError, Problem, did_you_mean
 
 TABLES = (".csv", ".tsv")
 """How the names of tables end."""
@@ -164,6 +164,12 @@ class Table:
 
     def columns(self, line: int, header: list[str]) -> dict[str, int]:
         """Return the place of each column that is there, by what it is for."""
+        kind = type(self.options)
+        if strange := [repr(name) for name in self.uses if name not in kind.model_fields]:
+            raise PluginError(
+                f"{type(self).__name__}.uses lists {', '.join(strange)}: no option of {kind.__name__}",
+                fix="list options, whose values are names of columns; add columns with fixed names in `columns`",
+            )
         given = {name: getattr(self.options, name) for name in self.uses}
         problems = []
         for name in sorted({name for name in header if header.count(name) > 1 and name in given.values()}):
