@@ -19,7 +19,6 @@ from graft.backbones.cut import truncate
 from graft.backbones.hub import HUB, TENSORS, hub_file
 from graft.backbones.matching import LoadReport, load_into, unwrapped
 from graft.backbones.names import find_architecture
-from graft.backbones.packaged import PackagedSource
 from graft.errors import WeightsError
 from graft.plugins import BackboneSpec, Plugins
 from graft.preprocess import Preprocess
@@ -131,11 +130,18 @@ def _build(source: BackboneSource, arch: str, channels: int, stochastic_depth: f
     return source.build(arch, channels=channels, stochastic_depth=stochastic_depth)
 
 
+def _packaged(source: BackboneSource) -> bool:
+    # Imports timm, which the prediction of a finished run does without.
+    from graft.backbones.packaged import PackagedSource
+
+    return isinstance(source, PackagedSource)
+
+
 def _find(named: str, spec: BackboneSpec, arch: str, source: BackboneSource, *, upto: str | None) -> _Weights | None:
     """Return the weights that `backbone.weights` names; None for `none`."""
     if named == "none":
         return None
-    if named == "embedded" and not isinstance(source, PackagedSource):
+    if named == "embedded" and not _packaged(source):
         raise WeightsError(
             f"only Graft's own backbones have embedded weights, {spec.name}:{arch} has none",
             fix='write backbone.kind = "graft:tiny", or backbone.weights = "pretrained"',
