@@ -186,15 +186,18 @@ def lines(known: Mapping[str, Any], part: str) -> Iterator[str]:
 
 def page(known: Mapping[str, Any]) -> Iterator[str]:
     """Yield the page's tables."""
-    yield from ("## Probe", "", *lines(known, "probe"), "", "## Fine-tuning", "", *lines(known, "tuned"), "")
-    yield from ("## Target images without labels", "")
+    for part, title in (("probe", "Probe"), ("tuned", "Fine-tuning")):
+        if any(key.startswith(f"{part}/") for key in known):
+            yield from (f"## {title}", "", *lines(known, part), "")
     rows = []
     for data in TARGETS:
-        seeds = sorted(known.get(f"target/{data}", {}).items())
-        shown = (", ".join(f"{100 * values[when]:.1f}" for _, values in seeds) for when in ("before", "after"))
-        rows.append((data, *shown))
-    yield from table(("data", "before, by seed", "after, by seed"), rows)
-    yield from ("", "## Which images, which objective", "")
+        if seeds := sorted(known.get(f"target/{data}", {}).items()):
+            shown = (", ".join(f"{100 * values[when]:.1f}" for _, values in seeds) for when in ("before", "after"))
+            rows.append((data, *shown))
+    if rows:
+        yield from ("## Target images without labels", "")
+        yield from (*table(("data", "before, by seed", "after, by seed"), rows), "")
+    yield from ("## Which images, which objective", "")
     yield from ablation.lines(json.loads(ablation.FILE.read_text()))
 
 
