@@ -167,6 +167,8 @@ def lines(known: Mapping[str, Any], part: str) -> Iterator[str]:
     rows = []
     for data, labels in cells:
         values = [by_seed(known, part, arm, data, labels) for arm in arms]
+        if not any(values):
+            continue
         shown = (
             f"{100 * statistics.mean(v):.1f} ({100 * min(v):.0f}–{100 * max(v):.0f})" if v else "–" for v in values
         )
