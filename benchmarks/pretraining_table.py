@@ -1,8 +1,9 @@
 """What the weights that Graft ships are worth, against random ones and ImageNet's: docs/results/pretraining.md.
 
-A linear probe on frozen features, and fine-tuning of all layers, by labels per class, on five sets of photographs. Then
-`graft pretrain` on a target's images without their labels, from ImageNet weights: the probe before and after. Needs
-`GRAFT_TEST_DATA`. What has been measured stands in the JSON file and is not measured again.
+A linear probe on frozen features, and fine-tuning of all layers, by labels per class, on five sets of photographs; a
+segmentation and a detection. Then `graft pretrain` on a target's images without their labels, from ImageNet weights:
+the probe before and after. Needs `GRAFT_TEST_DATA`. What has been measured stands in the JSON file and is not measured
+again.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pretraining_ablation as ablation
+import pretraining_dense as dense
 from pretraining_sets import ALL, LABELS, described, divided, images, probe, tuned
 from real_data import DOCUMENTS, table, write_page
 from real_data import WEIGHTS as MOBILENET
 from transfer_table import WEIGHTS as SHUFFLENETS
 
 SEEDS = (0, 1, 2)
+PARTS = ("probe", "tuned", "dense", "target")
 SIZE, EPOCHS = 96, 25
 SHUFFLENET = SHUFFLENETS[0]
 ARMS: Mapping[str, Mapping[str, Any]] = {
@@ -130,6 +133,17 @@ def measure(given: argparse.Namespace, root: Path) -> None:
             for arm in given.only
             for data in given.data
         ]
+    if "dense" in given.parts:
+        work += [
+            (
+                f"dense/{arm}/{data}",
+                str(seed),
+                lambda arm=arm, data=data, seed=seed: round(dense.measured(given.out, arm, ARMS[arm], data, seed), 4),
+            )
+            for seed in given.seeds
+            for arm in given.only
+            for data in dense.CELLS
+        ]
     if "target" in given.parts:
         work += [
             (f"target/{data}", str(seed), lambda data=data, seed=seed: adapted(root, given.out, data, seed))
@@ -191,6 +205,8 @@ def page(known: Mapping[str, Any]) -> Iterator[str]:
     for part, title in (("probe", "Probe"), ("tuned", "Fine-tuning")):
         if any(key.startswith(f"{part}/") for key in known):
             yield from (f"## {title}", "", *lines(known, part), "")
+    if any(key.startswith("dense/") for key in known):
+        yield from ("## Segmentation and detection", "", *dense.lines(known, list(ARMS)), "")
     rows = []
     for data in TARGETS:
         if seeds := sorted(known.get(f"target/{data}", {}).items()):
@@ -206,9 +222,7 @@ def page(known: Mapping[str, Any]) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs; finished ones are not repeated")
-    parser.add_argument(
-        "--parts", nargs="*", choices=("probe", "tuned", "target"), default=("probe", "tuned", "target")
-    )
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--only", nargs="+", choices=ARMS, default=list(ARMS), help="only these networks")
     parser.add_argument("--data", nargs="+", choices=LABELS, default=list(LABELS), help="only these photographs")
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, help="of fine-tuning, and of targets")

@@ -33,3 +33,34 @@ class Output(ABC):
         Yields:
             Of each image the file that was written, or the image's own path and why it cannot be.
         """
+
+
+class Places:
+    """Where predictions go below the folder for them: no two go to one place.
+
+    What was found in a folder keeps its place below it, so that `a/scan.dcm` and `b/scan.dcm` stay apart.
+
+    Args:
+        suffix: How the files' names end, with its dot.
+    """
+
+    def __init__(self, suffix: str) -> None:
+        self._suffix = suffix
+        self._taken: set[Path] = set()
+
+    def of(self, path: Path, *, top: Path, stem: str | None = None) -> Path:
+        """Return where the prediction for `path` goes, relative to the folder.
+
+        Args:
+            path: An image, or a part of one.
+            top: The folder that was named, or the one that `path` lies in.
+            stem: Its name without what says its format; by default all before its last dot.
+        """
+        below = path.relative_to(top)
+        place = below.with_name(f"{stem or below.stem}{self._suffix}")
+        number = 1
+        while place in self._taken:  # another suffix, or another folder
+            place = below.with_name(f"{below.name}{f'.{number}' if number > 1 else ''}{self._suffix}")
+            number += 1
+        self._taken.add(place)
+        return place

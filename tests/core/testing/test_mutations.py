@@ -337,7 +337,14 @@ FAULTS = (
         "raise ValueError(file.error)",
         "TestOutput",
     ),
-    Fault("a file in another folder", "output.py", "out / f", "out.parent / f", "TestOutput"),
+    Fault("a file in another folder", "output.py", "out / places", "out.parent / places", "TestOutput"),
+    Fault(
+        "one file for two images",
+        "output.py",
+        "places.of(file.path, top=file.path.parent)",
+        "f'{file.path.stem}.word'",
+        "TestOutput",
+    ),
     Fault("no word on why", "output.py", "yield file.path, file.error", "pass", "TestOutput"),
     # the command
     Fault("completion of its own", "cli.py", "add_completion=False", "add_completion=True", "TestCommand"),

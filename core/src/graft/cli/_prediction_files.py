@@ -10,6 +10,7 @@ import typer
 
 from graft.cli.session import Session, emit
 from graft.errors import UserError
+from graft.outputs import Places
 from graft.runs.predict import Predictor, expand
 
 if TYPE_CHECKING:
@@ -88,19 +89,12 @@ def _report(
 
 
 def _names(paths: Iterable[str], kind: str, decoder: Decoder) -> Iterator[tuple[Path, Path]]:
-    """Yield each image and the name of its file below the folder: no two images have the same."""
-    taken: set[Path] = set()
+    """Yield each image and the name of its file below the folder."""
+    places = Places(f".{kind}")
     for given in map(Path, paths):
         for image in expand([given], decoder):
             top = given if given.is_dir() and image.is_relative_to(given) else decoder.file(image).parent
-            below = image.relative_to(top)
-            name = below.with_suffix(f".{kind}")
-            number = 1
-            while name in taken:  # another suffix, or another folder
-                name = below.with_name(f"{below.name}{f'.{number}' if number > 1 else ''}.{kind}")
-                number += 1
-            taken.add(name)
-            yield image, name
+            yield image, places.of(image, top=top)
 
 
 def _predicted(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from graft.data import BadImage
 from graft.errors import UserError
-from graft.outputs import Output
+from graft.outputs import Output, Places
 from graft_medical import nifti
 from graft_medical.decoder import MedicalDecoder
 
@@ -25,7 +25,7 @@ class Nifti(Output):
     """`nifti`: class numbers with the affine and the orientation of the volume's own file."""
 
     def write(self, predictor: Predictor, paths: Iterable[Path], out: Path) -> Iterator[tuple[Path, str | None]]:
-        """Write `OUT/NAME.nii.gz` for each volume.
+        """Write `OUT/NAME.nii.gz` for each volume; what was found in a folder keeps its place below it.
 
         Raises:
             UserError: When the model was not trained with this domain's decoder.
@@ -33,8 +33,10 @@ class Nifti(Output):
         decoder = predictor.bundle.decoder
         if not isinstance(decoder, MedicalDecoder):
             raise UserError("this model reads usual images, not volumes", fix="train --domain medical")
-        for path in _volumes(paths):
-            target = out / f"{decoder.stem(path)}.nii.gz"
+        places = Places(".nii.gz")
+        for path, top in _volumes(paths):
+            target = out / places.of(path, top=top, stem=decoder.stem(path))
+            target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 _save(path, target, _masks(predictor, decoder, path), decoder.options.axis)
             except BadImage as error:
@@ -79,10 +81,10 @@ def _save(path: Path, target: Path, masks: list[NDArray[np.uint8]], axis: str) -
         temporary.unlink(missing_ok=True)
 
 
-def _volumes(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield volumes: files as they are named, and those in folders, sorted."""
+def _volumes(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+    """Yield volumes and the folders they were found in: files as they are named, and those in folders, sorted."""
     for path in paths:
         if not path.is_dir():
-            yield path
+            yield path, path.parent
             continue
-        yield from (file for file in sorted(path.rglob("*")) if file.is_file() and nifti.is_nifti(file))
+        yield from ((file, path) for file in sorted(path.rglob("*")) if file.is_file() and nifti.is_nifti(file))

@@ -14,7 +14,7 @@ from pydicom.sr.codedict import codes
 
 from graft.data import BadImage
 from graft.errors import UserError
-from graft.outputs import Output
+from graft.outputs import Output, Places
 from graft_medical import dicom
 from graft_medical.decoder import MedicalDecoder
 from graft_medical.series import Series
@@ -42,7 +42,7 @@ class DicomSeg(Output):
     """
 
     def write(self, predictor: Predictor, paths: Iterable[Path], out: Path) -> Iterator[tuple[Path, str | None]]:
-        """Write `OUT/NAME.seg.dcm` for each series, by the name of its first file.
+        """Write `OUT/NAME.seg.dcm` for each series, by the name of its first file and its place in the folder given.
 
         Raises:
             UserError: When highdicom is missing, or the model was not trained with this domain's decoder.
@@ -56,33 +56,35 @@ class DicomSeg(Output):
         decoder = predictor.bundle.decoder
         if not isinstance(decoder, MedicalDecoder):
             raise UserError("this model reads usual images, not scans", fix="train --domain medical")
-        written: dict[Path, Path] = {}
-        for files in _series(paths):
-            target = out / f"{decoder.stem(files[0])}.seg.dcm"
+        places = Places(".seg.dcm")
+        for files, top in _series(paths):
+            target = out / places.of(files[0], top=top, stem=decoder.stem(files[0]))
+            target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                if target in written:
-                    raise BadImage("name", f"{target.name} is already the segmentation of {written[target]}")
                 _save(target, files, _masks(predictor, decoder, files), predictor.bundle.classes)
             except BadImage as error:
                 yield files[0], str(error)
             else:
-                written[target] = files[0]
                 yield target, None
 
 
-def _series(paths: Iterable[Path]) -> Iterator[list[Path]]:
-    """Yield the files of each series, by their place in the body: of those that are named, or lie in a folder."""
+def _series(paths: Iterable[Path]) -> Iterator[tuple[list[Path], Path]]:
+    """Yield the files of each series, by their place in the body, and the folder that its first was found in."""
     sort = Series()
-    given: dict[Path, None] = {}
+    tops: dict[Path, Path] = {}
     for path in paths:
-        found = sorted(path.rglob("*")) if path.is_dir() else [path]
-        given |= dict.fromkeys(file for file in found if not path.is_dir() or (file.is_file() and dicom.is_dicom(file)))
-    while given:
-        first = next(iter(given))
-        files = [file for file in sort(first) if file in given] if dicom.is_dicom(first) else [first]
+        if path.is_dir():
+            found = (file for file in sorted(path.rglob("*")) if file.is_file() and dicom.is_dicom(file))
+            tops |= dict.fromkeys(found, path)
+        else:
+            tops[path] = path.parent
+    while tops:
+        first = next(iter(tops))
+        files = [file for file in sort(first) if file in tops] if dicom.is_dicom(first) else [first]
+        top = tops[files[0]]
         for file in files:
-            del given[file]
-        yield files
+            del tops[file]
+        yield files, top
 
 
 def _masks(predictor: Predictor, decoder: MedicalDecoder, files: Sequence[Path]) -> NDArray[np.bool_]:

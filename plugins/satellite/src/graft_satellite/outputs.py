@@ -15,7 +15,7 @@ from rasterio.windows import Window
 
 from graft.data import BadImage
 from graft.errors import UserError
-from graft.outputs import Output
+from graft.outputs import Output, Places
 from graft_satellite.decoder import SatelliteDecoder
 from graft_satellite.geotiff import is_geotiff, opened
 from graft_satellite.seams import TILE_OVERLAP, in_scene, merged
@@ -35,12 +35,16 @@ class GeoTiff(Output):
     def write(self, predictor: Predictor, paths: Iterable[Path], out: Path) -> Iterator[tuple[Path, str | None]]:
         """Write `OUT/NAME.tif` for each scene: read, predicted and written a few rows at a time.
 
+        What was found in a folder keeps its place below it.
+
         Raises:
             UserError: When the model sees images as a whole, or was not trained with this domain's decoder.
         """
         decoder = _decoder(predictor)
-        for scene in _scenes(paths):
-            target = out / f"{decoder.stem(scene)}.tif"
+        places = Places(".tif")
+        for scene, top in _scenes(paths):
+            target = out / places.of(scene, top=top, stem=decoder.stem(scene))
+            target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._write(predictor, decoder, scene, target)
             except BadImage as error:
@@ -86,17 +90,21 @@ class GeoJson(Output):
     def write(self, predictor: Predictor, paths: Iterable[Path], out: Path) -> Iterator[tuple[Path, str | None]]:
         """Write `OUT/NAME.geojson` for each scene: the boxes of its tiles, which overlap, each object once.
 
+        What was found in a folder keeps its place below it.
+
         Raises:
             UserError: When the model was not trained with this domain's decoder.
         """
         decoder = _decoder(predictor)
-        for scene in _scenes(paths):
+        places = Places(".geojson")
+        for scene, top in _scenes(paths):
             try:
                 document = self._document(predictor, decoder, scene)
             except BadImage as error:
                 yield scene, str(error)
                 continue
-            target = out / f"{decoder.stem(scene)}.geojson"
+            target = out / places.of(scene, top=top, stem=decoder.stem(scene))
+            target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(json.dumps(document), encoding="utf-8")
             yield target, None
 
@@ -131,12 +139,12 @@ def _decoder(predictor: Predictor) -> SatelliteDecoder:
     return decoder
 
 
-def _scenes(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield GeoTIFFs: files as they are named, and those in folders, sorted."""
+def _scenes(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+    """Yield GeoTIFFs and the folders they were found in: files as they are named, and those in folders, sorted."""
     for path in paths:
         if not path.is_dir():
-            yield path
+            yield path, path.parent
             continue
         for folder, folders, names in os.walk(path):
             folders.sort()
-            yield from (Path(folder, name) for name in sorted(names) if is_geotiff(Path(name)))
+            yield from ((Path(folder, name), path) for name in sorted(names) if is_geotiff(Path(name)))

@@ -79,6 +79,18 @@ class OutputConformance(Conformance):
         kept = [image.read_bytes() for image in images] == before
         subject.demand(kept, "it changed the images", expected="them as they were", at=at)
 
+        twins = [graft.folder / "twins" / below / images[0].name for below in "ab"]
+        for twin in twins:
+            twin.parent.mkdir(parents=True)
+            shutil.copy2(images[0], twin)
+        apart = set(self._predicted(subject, graft, task, twins, "apart")["files"])
+        subject.demand(
+            len(apart) == 2 * (len(files) // len(images)),
+            f"two images are called '{images[0].name}', and it wrote {len(apart)} files",
+            expected="as many for each as for one alone; graft.outputs.Places names them",
+            at=at,
+        )
+
         images[0].write_bytes(b"")
         damaged = self._predicted(subject, graft, task, images, "damaged")
         subject.demand(
