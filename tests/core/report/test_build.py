@@ -100,7 +100,7 @@ def test_write_report__numbers_are_those_of_results_json(hostile) -> None:
     assert values
     assert {value for value in values if value is not None} <= shown
     test = metrics["test"]["share"]
-    assert f"Share {test['value']:.3f} (95 % interval {test['low']:.3f} to {test['high']:.3f})" in found.text
+    assert f": share {test['value']:.3f} (95 % interval {test['low']:.3f} to {test['high']:.3f})" in found.text
 
 
 def test_write_report__says_what_was_skipped_and_copied(hostile) -> None:

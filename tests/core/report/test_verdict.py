@@ -38,12 +38,12 @@ def test_verdict__tone_and_reason(values: Any, tone: str, says: str) -> None:
 
 def test_verdict__headline() -> None:
     found = verdict(results(0.8125, 0.7, 0.9), images={"test": 20})
-    assert found.headline == "Recall at 1 0.812 (95 % interval 0.700 to 0.900) on 20 test images"
+    assert found.headline == "On 20 test images: recall at 1 0.812 (95 % interval 0.700 to 0.900)"
 
 
 def test_verdict__validation_has_a_caveat() -> None:
     values = results(0.8)
     values = {**values, "metrics": {"val": values["metrics"]["test"]}, "baseline": {"val": values["baseline"]["test"]}}
     found = verdict(values, images={"val": 7})
-    assert "on 7 validation images" in found.headline
+    assert "On 7 validation images" in found.headline
     assert "chose the epoch" in found.judgement

@@ -35,7 +35,7 @@ def test_scores__are_reported_by_patient() -> None:
         (own,) = domain.sections(task, given, scores, labels)
         assert said in own.how_to_read
         assert "patient 3" not in str(own)
-        assert own.parts[0].rows[1][:4] == ("nodule", 20, 1.0, "1.00–1.00")
+        assert own.parts[0].rows[1][:4] == ("nodule", 20, "1.000 (1.00–1.00)", "1.000 (1.00–1.00)")
     assert domain.sections(task, [], [], []) == []
 
 

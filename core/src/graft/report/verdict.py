@@ -43,15 +43,15 @@ def verdict(results: Mapping[str, Any], *, images: Mapping[str, int]) -> Verdict
     name = str(monitor) if monitor in metrics[split] else next(iter(metrics[split]))
     found = metrics[split][name]
     count = f"{images[split]} " if images.get(split) else ""
-    where = f"on {count}{'test' if split == 'test' else 'validation'} images"
+    where = f"On {count}{'test' if split == 'test' else 'validation'} images"
     caveat = "" if split == "test" else (
         " These images also chose the epoch that was kept: expect somewhat less on new ones."
     )  # fmt: skip
     words = name.replace("_", " ")
     if found["value"] is None:
-        return Verdict(headline=f"{words} is undefined {where}", judgement=caveat.strip(), tone="none")
+        return Verdict(headline=f"{where}: {words} is undefined", judgement=caveat.strip(), tone="none")
     interval = f" (95 % interval {found['low']:.3f} to {found['high']:.3f})" if found["low"] is not None else ""
-    headline = f"{words[0].upper()}{words[1:]} {found['value']:.3f}{interval} {where}"
+    headline = f"{where}: {words} {found['value']:.3f}{interval}"
     guess = results.get("baseline", {}).get(split, {}).get(name, {}).get("value")
     if guess is None:
         return Verdict(headline=headline, judgement=f"There is no baseline to compare with.{caveat}", tone="none")

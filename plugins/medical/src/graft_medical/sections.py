@@ -46,7 +46,7 @@ def _diagnosis(task: Any, samples: Sequence[Sample], predictions: Sequence[Score
     rows = []
     for name, images in zip(task.classes, number, strict=True):
         cells = [values[f"{metric}.{name}"] for metric in ("auroc", *(kind.name for kind in EACH))]
-        rows.append((name, int(images), *(cell for one in cells for cell in _with_interval(one))))
+        rows.append((name, int(images), *map(_with_interval, cells)))
     measured = ("AUROC", *(f"sensitivity at {kind.percent} %" for kind in EACH))
     whose = f"{len(set(groups))} patients" if by_patient else f"{len(samples)} images, which name no patients,"
     return Section(
@@ -54,7 +54,7 @@ def _diagnosis(task: Any, samples: Sequence[Sample], predictions: Sequence[Score
         how_to_read="Sensitivity is the share of a class's images that are found when the threshold leaves alone 90, "
         "95 or 99 % of the others: another threshold than that of the decisions above, and chosen on these images. "
         f"Intervals of 95 % over {whose} resampled.",
-        parts=[Table(columns=("class", "images", *(c for m in measured for c in (m, "interval"))), rows=rows)],
+        parts=[Table(columns=("class", "images", *measured), rows=rows)],
     )
 
 
@@ -100,8 +100,11 @@ def _borders(
     ]
 
 
-def _with_interval(one: Value) -> tuple[float | None, str | None]:
-    return _or_gap(one.value), None if one.low is None else f"{one.low:.2f}–{one.high:.2f}"
+def _with_interval(one: Value) -> str | None:
+    value = _or_gap(one.value)
+    if value is None or one.low is None:
+        return None if value is None else f"{value:.3f}"
+    return f"{value:.3f} ({one.low:.2f}–{one.high:.2f})"
 
 
 def _or_gap(value: float) -> float | None:
