@@ -5,7 +5,9 @@
 
 The recipe is one for `graft pretrain train --recipe`. Of the run's bundle the backbone is written in half precision,
 under timm's names, as `NAME.safetensors`, and described in `NAME.json`: `graft.backbones.PackagedSource` reads both.
-The same recipe on the same machine with the same number of threads gives the same file.
+The norms' statistics are taken afresh at the size that the weights are used at, which is not that of the views: else
+what they see there is out of scale (Touvron et al. 2019, "Fixing the train-test resolution discrepancy"). The same
+recipe on the same machine with the same number of threads gives the same file.
 
 The shipped `graft:tiny` was made before, by `pretrain_tiny.py`: `docs/results/pretraining.md` compares.
 """
@@ -16,49 +18,81 @@ import argparse
 import hashlib
 import json
 import tomllib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import timm
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.optim.swa_utils import update_bn
 
 import graft
 from graft.backbones.timm_source import TimmSource
+from graft_pretraining.generators import draw
+from graft_pretraining.options import Drawn
 
 SIZE = 96
-"""Side in pixels that the weights are used at by default: twice that of the views, as pretrained nets are."""
+"""Side in pixels that the weights are used at by default."""
+CALIBRATION = 1000
+"""How many images the norms' statistics are taken from: further ones of those that were trained on."""
 
 
-def shipped(run: graft.Run, arch: str) -> dict[str, Tensor]:
-    """Return the backbone's tensors of a run's bundle under timm's names, in half precision."""
+def described(recipe: dict[str, Any]) -> list[Drawn]:
+    """Return the descriptions of the generated images of a recipe."""
+    files = sorted(Path(recipe["data"]["train"]).glob("*.toml"))
+    return [Drawn.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))) for file in files]
+
+
+def batches(images: Sequence[Drawn], preprocess: dict[str, Any]) -> Iterator[Tensor]:
+    """Yield batches `(B, 3, SIZE, SIZE)` of as many images of each description."""
+    mean, std = (torch.tensor(preprocess[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+    each = CALIBRATION // len(images)
+    for start in range(0, each, 25):
+        drawn = [
+            draw(one.kind, one.count + index, size=SIZE, seed=one.seed)
+            for index in range(start, min(start + 25, each))
+            for one in images
+        ]
+        pixels = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float() / 255
+        yield (pixels - mean) / std
+
+
+def shipped(run: graft.Run, arch: str, given: Iterator[Tensor]) -> dict[str, Tensor]:
+    """Return the backbone's tensors of a run's bundle under timm's names, in half precision.
+
+    Args:
+        run: The run.
+        arch: What timm calls its network.
+        given: Images that the norms' statistics are taken from.
+    """
     ours = load_file(run.bundle / "model.safetensors")
     names = timm.create_model(arch, num_classes=0).state_dict()
     # What a number is called here says what the tensor at its place is called there.
     numbered = {name: torch.tensor(number) for number, name in enumerate(names)}
     renamed = {int(number): name for name, number in TimmSource().convert(arch, numbered).items()}
-    state = {}
-    for number, name in enumerate(names):
-        value = ours[f"backbone.{renamed[number]}"]
-        state[name] = value.half().contiguous() if value.is_floating_point() else value
-    return state
+    model = timm.create_model(arch, num_classes=0)
+    model.load_state_dict({name: ours[f"backbone.{renamed[number]}"] for number, name in enumerate(names)})
+    update_bn(given, model)
+    return {
+        name: value.half().contiguous() if value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
 
 
-def card(run: graft.Run, arch: str) -> dict[str, Any]:
+def card(run: graft.Run, arch: str, recipe: dict[str, Any], bundle: dict[str, Any]) -> dict[str, Any]:
     """Return what goes with the weights: what the network is, what it takes, and how it was made."""
-    recipe = tomllib.loads((run.path / "recipe.toml").read_text(encoding="utf-8"))
-    bundle = json.loads((run.bundle / "bundle.json").read_text(encoding="utf-8"))
-    folder = Path(recipe["data"]["train"])
-    images = [tomllib.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.toml"))]
+    images = described(recipe)
     return {
         "arch": arch,
         "licence": "apache-2.0",
         "preprocess": {**bundle["preprocess"], "size": [SIZE, SIZE]},
         "made": {
             "objective": bundle["head"]["name"],
-            "images": {one["kind"]: one["count"] for one in images},
-            "canvas": images[0]["size"],
+            "images": {one.kind: one.count for one in images},
+            "canvas": images[0].size,
             "view": bundle["preprocess"]["size"][0],
             "batch": recipe["train"]["batch"],
             "epochs": len(run.history),
@@ -81,13 +115,15 @@ def main() -> None:
 
     name = given.recipe.stem
     run = graft.Run.open(given.run) if given.run else graft.train(given.recipe, out=given.runs, name=name)
-    arch = tomllib.loads(given.recipe.read_text(encoding="utf-8"))["backbone"]["kind"].removeprefix("timm:")
+    recipe = tomllib.loads((run.path / "recipe.toml").read_text(encoding="utf-8"))
+    bundle = json.loads((run.bundle / "bundle.json").read_text(encoding="utf-8"))
+    arch = recipe["backbone"]["kind"].removeprefix("timm:")
     given.out.mkdir(parents=True, exist_ok=True)
     file = given.out / f"{name}.safetensors"
-    save_file(shipped(run, arch), file)
+    save_file(shipped(run, arch, batches(described(recipe), bundle["preprocess"])), file)
     file.chmod(0o644)  # it is packaged with the mode that it has
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    text = json.dumps({**card(run, arch), "sha256": digest}, indent=2)
+    text = json.dumps({**card(run, arch, recipe, bundle), "sha256": digest}, indent=2)
     file.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
     print(f"{file}: {file.stat().st_size / 1e6:.2f} MB, SHA-256 {digest}")
 
