@@ -30,6 +30,8 @@ SHUFFLENET = SHUFFLENETS[0]
 ARMS: Mapping[str, Mapping[str, Any]] = {
     "tiny, random": {"kind": "graft:tiny", "weights": "none"},
     "tiny": {"kind": "graft:tiny", "weights": "pretrained"},
+    "small, random": {"kind": "graft-small:small", "weights": "none"},
+    "small": {"kind": "graft-small:small", "weights": "pretrained"},
     "ShuffleNet, ImageNet": {"kind": SHUFFLENET.arch, "weights": SHUFFLENET.name, "upto": SHUFFLENET.upto},
     "MobileNet, ImageNet": {"kind": MOBILENET.arch, "weights": MOBILENET.name},
 }
@@ -189,22 +191,23 @@ def lines(known: Mapping[str, Any], part: str) -> Iterator[str]:
         rows.append((data, "all" if labels == ALL else str(labels), *shown))
     yield from table(("data", "labels per class", *arms), rows)
     yield ""
-    gains = {}
-    for data, labels in cells:
-        own, other = (by_seed(known, part, name, data, labels) for name in ("tiny", "tiny, random"))
-        if own and other:
-            gains[data, labels] = 100 * (statistics.mean(own) - statistics.mean(other))
-    if gains:
-        none = [f"{data} ({'all' if n == ALL else n})" for (data, n), gain in gains.items() if gain < 1]
-        text = f"`tiny` over random: {statistics.mean(gains.values()):+.1f} points on average"
-        yield text + (f"; less than one point on {', '.join(none)}" if none else "")
+    for name in ("tiny", "small"):
+        gains = {}
+        for data, labels in cells:
+            own, other = (by_seed(known, part, arm, data, labels) for arm in (name, f"{name}, random"))
+            if own and other:
+                gains[data, labels] = 100 * (statistics.mean(own) - statistics.mean(other))
+        if gains:
+            none = [f"{data} ({'all' if n == ALL else n})" for (data, n), gain in gains.items() if gain < 1]
+            text = f"`{name}` over random: {statistics.mean(gains.values()):+.1f} points on average"
+            yield from (text + (f"; less than one point on {', '.join(none)}" if none else ""), "")
 
 
 def page(known: Mapping[str, Any]) -> Iterator[str]:
     """Yield the page's tables."""
     for part, title in (("probe", "Probe"), ("tuned", "Fine-tuning")):
         if any(key.startswith(f"{part}/") for key in known):
-            yield from (f"## {title}", "", *lines(known, part), "")
+            yield from (f"## {title}", "", *lines(known, part))
     if any(key.startswith("dense/") for key in known):
         yield from ("## Segmentation and detection", "", *dense.lines(known, list(ARMS)), "")
     rows = []

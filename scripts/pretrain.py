@@ -1,7 +1,7 @@
 """Make weights for a backbone from generated images alone: no photograph and no label is involved.
 
-    python scripts/pretrain.py scripts/pretraining/tiny.toml --out weights                   # an hour of one core
-    python scripts/pretrain.py scripts/pretraining/tiny.toml --out weights --run runs/tiny   # of a finished run
+    python scripts/pretrain.py scripts/pretraining/small.toml --out weights                    # 16 minutes of two cores
+    python scripts/pretrain.py scripts/pretraining/small.toml --out weights --run runs/small   # of a finished run
 
 The recipe is one for `graft pretrain train --recipe`. Of the run's bundle the backbone is written in half precision,
 under timm's names, as `NAME.safetensors`, and described in `NAME.json`: `graft.backbones.PackagedSource` reads both.
@@ -9,7 +9,7 @@ The norms' statistics are taken afresh at the size that the weights are used at,
 what they see there is out of scale (Touvron et al. 2019, "Fixing the train-test resolution discrepancy"). The same
 recipe on the same machine with the same number of threads gives the same file.
 
-The shipped `graft:tiny` was made before, by `pretrain_tiny.py`: `docs/results/pretraining.md` compares.
+`graft:tiny` was made before, by `pretrain_tiny.py`: `docs/results/pretraining.md` compares.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
 import graft
+from graft.backbones import PackagedSource
 from graft.backbones.timm_source import TimmSource
+from graft.plugins import BackboneSpec, load_plugins
 from graft_pretraining.generators import draw
 from graft_pretraining.options import Drawn
 
@@ -38,6 +40,16 @@ SIZE = 96
 """Side in pixels that the weights are used at by default."""
 CALIBRATION = 1000
 """How many images the norms' statistics are taken from: further ones of those that were trained on."""
+
+
+def timm_name(kind: str) -> str:
+    """Return what timm calls a recipe's backbone: one of timm's, or one whose weights come with a distribution."""
+    source, _, name = kind.partition(":")
+    if source == "timm":
+        return name
+    plugins = load_plugins()
+    packaged: PackagedSource = plugins.target(plugins.find(BackboneSpec, source))()
+    return packaged.timm_name(name)
 
 
 def described(recipe: dict[str, Any]) -> list[Drawn]:
@@ -117,7 +129,7 @@ def main() -> None:
     run = graft.Run.open(given.run) if given.run else graft.train(given.recipe, out=given.runs, name=name)
     recipe = tomllib.loads((run.path / "recipe.toml").read_text(encoding="utf-8"))
     bundle = json.loads((run.bundle / "bundle.json").read_text(encoding="utf-8"))
-    arch = recipe["backbone"]["kind"].removeprefix("timm:")
+    arch = timm_name(recipe["backbone"]["kind"])
     given.out.mkdir(parents=True, exist_ok=True)
     file = given.out / f"{name}.safetensors"
     save_file(shipped(run, arch, batches(described(recipe), bundle["preprocess"])), file)

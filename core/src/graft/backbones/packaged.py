@@ -37,6 +37,15 @@ class PackagedSource:
         """Return the backbones."""
         return tuple(read_index(self.index))
 
+    def timm_name(self, arch: str) -> str:
+        """Return what timm calls the network of a backbone.
+
+        Raises:
+            WeightsError: When `arch` is none of `names()`.
+        """
+        name: str = self._about(arch)["arch"]
+        return name
+
     def build(self, arch: str, *, channels: int = 3, stochastic_depth: float = 0.0) -> Backbone:
         """Build `arch` with random weights and its own preprocessing.
 
@@ -77,11 +86,11 @@ class PackagedSource:
 
     def convert(self, arch: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Rename the tensors of a timm state dict to the names of our `Backbone`."""
-        return TimmSource().convert(self._about(arch)["arch"], state)
+        return TimmSource().convert(self.timm_name(arch), state)
 
     def classifier(self, arch: str) -> Sequence[str]:
         """Return the names of timm's classifier layers."""
-        return TimmSource().classifier(self._about(arch)["arch"])
+        return TimmSource().classifier(self.timm_name(arch))
 
     def _about(self, arch: str) -> dict[str, Any]:
         known = read_index(self.index)

@@ -1,0 +1,1 @@
+"""A backbone whose weights come from generated images: an optional package of data."""
