@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from safetensors.torch import load_file, save, save_file
 from graft.backbones import build_backbone
 from graft.backbones.importing import import_weights
 from graft.backbones.load import LoadedBackbone
-from graft.errors import GraftError, OfflineError, PluginError, RecipeError, WeightsError
+from graft.errors import GraftError, OfflineError, PluginError, RecipeError, RunError, WeightsError
 from graft.plugins import core_plugins
 from graft.recipe.schema import Backbone as Section
+from graft.runs.info import digest
 from shades import shades_plugins
 
 PLUGINS = core_plugins()
@@ -111,6 +113,34 @@ def test_build_backbone__own_bundle(network: Any, file: Path, tmp_path: Path) ->
     assert is_the_networks(loaded, network)
     assert loaded.report is not None
     assert loaded.report.reheaded == ("head.layer.weight",)
+
+
+@pytest.mark.parametrize(("mean", "std"), [((0.0, 0.1, 0.2), (1.0, 0.9, 0.8)), ((0.5,), (0.25,))])
+def test_build_backbone__a_runs_weights_see_pixels_as_the_run_did(
+    mean: tuple[float, ...], std: tuple[float, ...], tmp_path: Path
+) -> None:
+    channels = len(mean)
+    backbone = build(kind=ARCH, weights="none", channels=channels).backbone
+    theirs = replace(backbone.preprocess, size=(48, 48), mean=mean, std=std, channel_order="rgb")
+    info: dict[str, Any] = {"format": 1, "preprocess": theirs.to_json(), "weights": {"licence": "cc-by-4.0"}}
+    info["digests"] = {}
+    info["digests"]["bundle.json"] = digest(info)
+    save_file(
+        {f"backbone.{name}": tensor for name, tensor in backbone.state_dict().items()}, tmp_path / "model.safetensors"
+    )
+    (tmp_path / "bundle.json").write_text(json.dumps(info), encoding="utf-8")
+    loaded = build(kind=ARCH, weights=str(tmp_path / "model.safetensors"), channels=channels)
+    found = loaded.backbone.preprocess
+    assert (found.mean, found.std) == (mean, std)
+    assert found.size == backbone.preprocess.size, "how large images are is not the weights'"
+    assert loaded.weights is not None
+    assert loaded.weights.licence == "cc-by-4.0"
+    for name, tensor in loaded.backbone.state_dict().items():
+        assert torch.equal(tensor, backbone.state_dict()[name])
+
+    (tmp_path / "bundle.json").write_text(json.dumps({**info, "weights": None}), encoding="utf-8")
+    with pytest.raises(RunError, match=r"bundle\.json: damaged"):
+        build(kind=ARCH, weights=str(tmp_path / "model.safetensors"), channels=channels)
 
 
 def test_build_backbone__other_architecture_is_refused(file: Path) -> None:

@@ -23,6 +23,8 @@ from graft.errors import WeightsError
 from graft.plugins import BackboneSpec, Plugins
 from graft.preprocess import Preprocess
 from graft.recipe.schema import Backbone as Section
+from graft.runs.info import DOCUMENT, read_info
+from graft.runs.info import TENSORS as MODEL
 from graft.safeload import SUFFIXES, load_state_dict
 
 __all__ = ["LoadReport", "LoadedBackbone", "build_backbone"]
@@ -70,6 +72,7 @@ def build_backbone(section: Section, *, plugins: Plugins, stochastic_depth: floa
         RecipeError: When the architecture cannot have `stochastic_depth`.
         OfflineError: When the weights would have to be downloaded and cannot be.
         WeightsError: When the weights cannot be found, read or matched, or the architecture cannot be cut as asked.
+        RunError: When they are those of a run whose bundle is damaged.
     """
     spec, arch = find_architecture(section.kind, plugins)
     source: BackboneSource = plugins.target(spec)()
@@ -162,10 +165,17 @@ def _find(named: str, spec: BackboneSpec, arch: str, source: BackboneSource, *, 
 
 
 def _from_file(path: Path, spec: BackboneSpec, arch: str, source: BackboneSource) -> _Weights:
-    info = source.pretrained(arch)
-    preprocess = info.preprocess if info else source.build(arch).preprocess
+    known = source.pretrained(arch)
+    preprocess = known.preprocess if known else source.build(arch).preprocess
+    licence = None
+    if path.name == MODEL and (path.parent / DOCUMENT).is_file():
+        # A run's own weights see pixels as that run did. How large an image is, is the new run's choice.
+        told = read_info(path.parent)
+        theirs = Preprocess.from_json(told["preprocess"])
+        preprocess = replace(preprocess, mean=theirs.mean, std=theirs.std, channel_order=theirs.channel_order)
+        licence = (told["weights"] or {}).get("licence")
     return _Weights(
-        WeightsInfo(name=path.name, licence=None, origin=str(path), preprocess=preprocess),
+        WeightsInfo(name=path.name, licence=licence, origin=str(path), preprocess=preprocess),
         load_state_dict(path, way_out=spec.resave),
     )
 
