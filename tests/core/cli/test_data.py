@@ -125,3 +125,12 @@ def test_preview__says_what_does_not_fit(graft: Graft, work: Path) -> None:
     assert "there is no task 'clasify'" in refused.err
     (work / "images").mkdir()
     assert "end it in .png" in graft("data", "preview", "classify", "images", "--out", "a.gif").err
+
+
+def test_preview__says_why_no_image_can_be_read(graft: Graft, work: Path) -> None:
+    for label in ("a", "b"):
+        (work / "images" / label).mkdir(parents=True)
+        (work / "images" / label / "1.png").write_bytes(b"no image")
+    refused = graft("data", "preview", "classify", "images")
+    assert refused.code == 2
+    assert "none of the images can be read; a/1.png: " in refused.err

@@ -48,9 +48,11 @@ def preview(
     Raises:
         BadImage: When none of them can be read.
     """
-    samples = [sample for sample in samples if _readable(sample, store)]
-    if not samples:
-        raise BadImage("unreadable", "none of the images can be read")
+    faults = [_fault(sample, store) for sample in samples]
+    readable = [sample for sample, fault in zip(samples, faults, strict=True) if fault is None]
+    if not readable:
+        raise BadImage("unreadable", f"none of the images can be read; {samples[0].id}: {faults[0]}")
+    samples = readable
     parts: dict[str, Any] = {
         "targets": [task.encode(sample) for sample in samples],
         "store": store,
@@ -68,12 +70,12 @@ def preview(
     return _sheet(rows), [name for name, _ in rows]
 
 
-def _readable(sample: Sample, store: PixelStore) -> bool:
+def _fault(sample: Sample, store: PixelStore) -> BadImage | None:
     try:
         store.load(sample.path)
-    except BadImage:
-        return False
-    return True
+    except BadImage as error:
+        return error
+    return None
 
 
 def _first(dataset: ImageDataset, index: int) -> tuple[NDArray[Any], Any]:
