@@ -24,12 +24,11 @@ class Cell:
     head: str
     metric: str
     title: str
-    epochs: int
 
 
 CELLS: Mapping[str, Cell] = {
-    "camvid": Cell(head="unet", metric="iou", title="street scenes, `unet`: mean IoU", epochs=6),
-    "bccd": Cell(head="ssd", metric="map", title="blood smears, `ssd`: mAP", epochs=4),
+    "camvid": Cell(head="unet", metric="iou", title="street scenes, `unet`: mean IoU"),
+    "bccd": Cell(head="ssd", metric="map", title="blood smears, `ssd`: mAP"),
 }
 
 
@@ -37,7 +36,7 @@ def measured(out: Path, arm: str, backbone: Mapping[str, Any], data: str, seed: 
     """Return the value on test of a network that was trained from a backbone, unless that run is there already."""
     cell = CELLS[data]
     case = Case(data=data, head=cell.head, weights=arm)
-    own = segmentation.recipe(out, case, seed, cell.epochs) if data == "camvid" else detection.recipe(case, seed, None)
+    own = segmentation.recipe(out, case, seed, None) if data == "camvid" else detection.recipe(case, seed, None)
     wanted = {**own, "backbone": {**backbone, "size": SIZE}}
     name = f"{arm.replace(', ', '-').replace(' ', '-')}-{data}-{seed}"
     value = trained(out, name, wanted)["test"][cell.metric]["value"]

@@ -6,8 +6,8 @@
 The recipe is one for `graft pretrain train --recipe`. Of the run's bundle the backbone is written in half precision,
 under timm's names, as `NAME.safetensors`, and described in `NAME.json`: `graft.backbones.PackagedSource` reads both.
 The norms' statistics are taken afresh at the size that the weights are used at, which is not that of the views: else
-what they see there is out of scale (Touvron et al. 2019, "Fixing the train-test resolution discrepancy"). The same
-recipe on the same machine with the same number of threads gives the same file.
+what they see there is out of scale (Touvron et al. 2019, "Fixing the train-test resolution discrepancy"). Other
+processors and other numbers of threads round otherwise, and give another file made alike.
 
 `graft:tiny` was made before, by `pretrain_tiny.py`: `docs/results/pretraining.md` compares.
 """

@@ -190,7 +190,7 @@ def test_build_backbone__size() -> None:
     ("section", "error", "says"),
     [
         ({"kind": "reznet18"}, PluginError, "did you mean"),
-        ({"kind": ARCH, "weights": "embedded"}, WeightsError, "only Graft's own backbones have embedded weights"),
+        ({"kind": ARCH, "weights": "embedded"}, WeightsError, "has no embedded weights"),
         ({"kind": ARCH, "weights": "pretraind"}, WeightsError, "did you mean 'pretrained'?"),
         ({"kind": ARCH, "weights": "missing/w.pth"}, WeightsError, "missing/w.pth: no such file"),
         ({"kind": ARCH, "weights": "w.onnx/"}, WeightsError, "no such file"),

@@ -146,7 +146,7 @@ def _find(named: str, spec: BackboneSpec, arch: str, source: BackboneSource, *, 
         return None
     if named == "embedded" and not _packaged(source):
         raise WeightsError(
-            f"only Graft's own backbones have embedded weights, {spec.name}:{arch} has none",
+            f"{spec.name}:{arch} has no embedded weights: none come with it",
             fix='write backbone.kind = "graft:tiny", or backbone.weights = "pretrained"',
         )
     if named in ("pretrained", "embedded"):
