@@ -195,7 +195,9 @@ def test_desertion__of_one_that_hangs(begin: Any, capfd: pytest.CaptureFixture[s
     other.wait()
 
 
-def test_waiting__obeys_signals(begin: Any, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("phase", ["before", "within"])
+@pytest.mark.parametrize("action", ["meet", "gathered"])
+def test_waiting__obeys_signals(action: str, phase: str, begin: Any, capfd: pytest.CaptureFixture[str]) -> None:
     class Rung(Exception):
         pass
 
@@ -204,10 +206,13 @@ def test_waiting__obeys_signals(begin: Any, capfd: pytest.CaptureFixture[str]) -
 
     def work(team: Team) -> Any:
         if not team.leads:
+            if phase == "within":  # it comes, and hangs before it hands anything over
+                team.meet()
             time.sleep(60)
         signal.signal(signal.SIGALRM, ring)
         signal.setitimer(signal.ITIMER_REAL, 0.2)
-        team.meet()
+        for _ in range(2):
+            team.meet() if action == "meet" else team.gathered(1)
 
     leader, other = begin(work)
     began = time.monotonic()

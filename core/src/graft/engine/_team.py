@@ -4,8 +4,8 @@ Each runs the whole loop on its share of every batch; gradients are averaged bef
 the step of the whole batch. Whatever has to be one decision is the leader's. A process alone is a team, too, of one:
 then nothing here does anything.
 
-Control goes through gloo, on the CPU, whose operations are polled rather than waited for: signals are obeyed meanwhile,
-and the end of another process is noticed at once. Gradients of GPUs go through NCCL.
+Control goes through gloo, on the CPU, whose operations the main thread never waits for within: signals are obeyed
+meanwhile, and the end of another process is noticed at once. Gradients of GPUs go through NCCL.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import os
 import socket
 import stat
 import sys
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -102,8 +103,7 @@ class Team:
             return value
         self.meet()
         values = [value]
-        with _noticed():
-            dist.broadcast_object_list(values, src=0)
+        _beside(lambda: dist.broadcast_object_list(values, src=0))
         return values[0]
 
     def gathered(self, value: Value) -> list[Value]:
@@ -116,8 +116,7 @@ class Team:
             return [value]
         self.meet()
         values: list[Any] = [None] * self.shard.count if self.leads else []
-        with _noticed():
-            dist.gather_object(value, values if self.leads else None, dst=0)
+        _beside(lambda: dist.gather_object(value, values if self.leads else None, dst=0))
         return values
 
     def abandon(self) -> None:
@@ -196,6 +195,31 @@ class Team:
                     raise Deserted(f"no answer for {seconds:.0f} s")
                 time.sleep(min(max(waited / 10, 5e-5), 0.01))
             work.wait()
+
+
+def _beside(operation: Callable[[], object]) -> None:
+    """Let another thread do what gloo offers in one piece alone, and obey signals meanwhile.
+
+    Raises:
+        Deserted: When another process is gone, or does not answer.
+    """
+    failed: list[RuntimeError] = []
+
+    def work() -> None:
+        try:
+            operation()
+        except RuntimeError as error:
+            failed.append(error)
+
+    # A daemon: what it waits for, when nobody answers, must not keep this process.
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(_STEP)
+    if thread.is_alive():
+        raise Deserted(f"no answer for {_STEP:.0f} s")
+    with _noticed():
+        if failed:
+            raise failed[0]
 
 
 @contextmanager
