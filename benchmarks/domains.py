@@ -31,7 +31,8 @@ GRAFT_TEST_DATA=… uv run python benchmarks/domains.py --domain medical --out r
 torchvision's MobileNet v2 with ImageNet weights; the arms of a cell share data, split, epochs and seeds, and differ
 in what `benchmarks/cells_<domain>.py` says: the task's defaults, what the domain brings, and the defaults from random
 weights. All of it is small, so that a CPU trains it in minutes. Intervals are over test images, or over groups where
-there are some; the range is over seeds. What the figures decided is in the guide's pages on
+there are some; CamVid is tested on one drive, whose frames are no independent evidence, so it has none. The
+range is over seeds. What the figures decided is in the guide's pages on
 [medical](../guide/medical.md), [satellite](../guide/satellite.md) and [driving](../guide/driving.md) images. Every
 figure is from `domains-<domain>.json`, which the script wrote.
 

@@ -21,7 +21,7 @@ from shades import Plain, Train
 
 def test_train__leaves_everything_that_repeats_it(train: Train, pictures: Path) -> None:
     console = Console(quiet=True)
-    run = train(console=console)
+    run = train("data.split.test=0.25", console=console)
     assert run.status == "finished"
     assert len(run.history) == 3
     assert {"epoch", "train.loss", "val.loss", "val.hits", "lr.head", "lr.stem", "seconds", "images_per_second"} <= set(
@@ -152,6 +152,13 @@ def test_train__without_validation_keeps_the_last_epoch_and_says_so(train: Train
     assert run.results["best_epoch"] == 3
     assert "val.loss" not in run.history[0]
     assert any("no validation split" in warning for warning in console.warnings)
+
+
+def test_train__too_few_groups_for_intervals_are_said(train: Train) -> None:
+    console = Console(quiet=True)
+    run = train("data.group='(\\d)\\.png'", "data.split.by=group", console=console)
+    assert run.results["metrics"]["test"]["hits"]["low"] is None
+    assert console.warnings == ["the test images are of 2 groups: intervals need 5 of them"]
 
 
 def test_train__loss_that_is_not_finite_names_epoch_batch_and_files(

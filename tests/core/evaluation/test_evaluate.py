@@ -87,14 +87,20 @@ def test_evaluate__no_bootstrap_no_interval() -> None:
     assert evaluate([metric()], [1.0, 3.0], [0, 0], bootstrap=0, seed=0)["mean"] == Value(2.0)
 
 
-@pytest.mark.parametrize(("n", "groups"), [(1, None), (4, ["only"] * 4)])
-def test_evaluate__nothing_to_resample(n: int, groups: list[str] | None) -> None:
-    value = evaluate([metric()], [1.0] * n, [0] * n, bootstrap=50, seed=0, groups=groups)["mean"]
-    assert value == Value(1.0, None, None)
+@pytest.mark.parametrize(("n", "groups"), [(1, None), (4, None), (8, ["only"] * 8), (8, list("aabbccdd"))])
+def test_evaluate__too_few_to_resample(n: int, groups: list[str] | None) -> None:
+    value = evaluate([metric()], list(range(n)), [0] * n, bootstrap=50, seed=0, groups=groups)["mean"]
+    assert (value.low, value.high) == (None, None)
+
+
+@pytest.mark.parametrize(("n", "groups"), [(5, None), (8, list("aabbccde"))])
+def test_evaluate__just_enough_to_resample(n: int, groups: list[str] | None) -> None:
+    value = evaluate([metric()], list(range(n)), [0] * n, bootstrap=50, seed=0, groups=groups)["mean"]
+    assert value.low < value.value < value.high
 
 
 def test_evaluate__mostly_undefined_has_no_interval() -> None:
-    """One sample of ten is drawn in 65 % of the resamples, one of two in 75 %; the last eight are in none together."""
+    """One of ten is drawn in 65 % of the resamples; three of five are drawn together in 24 %."""
     rare = evaluate([metric(Largest)], [9.0] + [0.0] * 9, [0] * 10, bootstrap=400, seed=0)["largest"]
     assert (rare.low, rare.high) == (9.0, 9.0)
 
@@ -102,7 +108,7 @@ def test_evaluate__mostly_undefined_has_no_interval() -> None:
         def compute(self, rows: NDArray[Any]) -> dict[str, float]:
             return {"both": 1.0 if {1.0, 2.0, 3.0} <= set(rows) else np.nan}
 
-    value = evaluate([metric(Both)], [1.0, 2.0, 3.0, 0.0], [0] * 4, bootstrap=400, seed=0)["both"]
+    value = evaluate([metric(Both)], [1.0, 2.0, 3.0, 0.0, 0.0], [0] * 5, bootstrap=400, seed=0)["both"]
     assert value == Value(1.0, None, None)
 
 

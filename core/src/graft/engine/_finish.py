@@ -11,12 +11,13 @@ from graft.console import Console
 from graft.engine._checkpoint import Checkpoints, weights_digest
 from graft.engine._setup import Experiment
 from graft.evaluation.evaluate import evaluate
+from graft.evaluation.intervals import FEWEST
 from graft.evaluation.metrics import Value
 from graft.report.build import write_report
 from graft.report.material import Material, Outcome
 from graft.runs.bundle import save_bundle
 from graft.runs.folder import Run
-from graft.runs.measure import measure_outcome, predict_split
+from graft.runs.measure import groups_of, measure_outcome, predict_split
 
 
 def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
@@ -35,6 +36,9 @@ def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
         console.warn(f"no value of {experiment.monitor} on a validation split: the last epoch's weights are used")
     if picked and not experiment.prepared.split["test"]:
         console.warn("no test split: the values on validation, which picked the epoch, are too good")
+    groups = len(set(groups_of(experiment.samples("test")) or ()))
+    if experiment.recipe.evaluation.bootstrap and 0 < groups < FEWEST:
+        console.warn(f"the test images are of {groups} group{'s' * (groups > 1)}: intervals need {FEWEST} of them")
     outcomes: dict[str, Outcome] = {}
     metrics: dict[str, dict[str, Any]] = {}
     baseline: dict[str, dict[str, Any]] = {}

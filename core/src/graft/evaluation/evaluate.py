@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graft.errors import PluginError
-from graft.evaluation.intervals import percentile_interval, resamples
+from graft.evaluation.intervals import FEWEST, percentile_interval, resamples
 from graft.evaluation.metrics import Metric, Value
 
 
@@ -24,8 +24,8 @@ def evaluate(
 ) -> dict[str, Value]:
     """Return every value of the metrics by name, with its 95 % interval.
 
-    All metrics see the same resamples, so that their values can be compared within one. There is no interval where
-    nothing can be resampled (one sample, or one group), or where a value is mostly undefined.
+    All metrics see the same resamples, so that their values can be compared within one. There is no interval of fewer
+    than `FEWEST` samples or groups, nor where a value is mostly undefined.
 
     Args:
         metrics: As `build_metrics` gives them.
@@ -46,7 +46,7 @@ def evaluate(
     rows = [metric.rows(predictions, targets) for metric in metrics]
     measured = _compute(metrics, rows)
     units = len(predictions) if groups is None else len(set(groups))
-    drawn = resamples(len(predictions), count=bootstrap if units > 1 else 0, seed=seed, groups=groups)
+    drawn = resamples(len(predictions), count=bootstrap if units >= FEWEST else 0, seed=seed, groups=groups)
     resampled = [_compute(metrics, [row[indices] for row in rows]) for indices in drawn]
     values = {}
     for name, value in measured.items():

@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 LEVEL = 0.95
+FEWEST = 5
+"""Fewer samples or groups than these have no interval: one drawn from two or three says how alike these are, and far
+too little of how far others may lie off."""
 
 
 def resamples(n: int, *, count: int, seed: int, groups: Sequence[str] | None = None) -> Iterator[NDArray[np.int64]]:
