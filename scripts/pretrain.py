@@ -73,7 +73,7 @@ def batches(images: Sequence[Drawn], preprocess: dict[str, Any]) -> Iterator[Ten
 
 
 def shipped(run: graft.Run, arch: str, given: Iterator[Tensor]) -> dict[str, Tensor]:
-    """Return the backbone's tensors of a run's bundle under timm's names, in half precision.
+    """Return the backbone's tensors of a run's bundle under timm's names.
 
     Args:
         run: The run.
@@ -88,10 +88,7 @@ def shipped(run: graft.Run, arch: str, given: Iterator[Tensor]) -> dict[str, Ten
     model = timm.create_model(arch, num_classes=0)
     model.load_state_dict({name: ours[f"backbone.{renamed[number]}"] for number, name in enumerate(names)})
     update_bn(given, model)
-    return {
-        name: value.half().contiguous() if value.is_floating_point() else value
-        for name, value in model.state_dict().items()
-    }
+    return model.state_dict()
 
 
 def card(run: graft.Run, arch: str, recipe: dict[str, Any], bundle: dict[str, Any]) -> dict[str, Any]:
@@ -116,6 +113,20 @@ def card(run: graft.Run, arch: str, recipe: dict[str, Any], bundle: dict[str, An
     }
 
 
+def write(tensors: dict[str, Tensor], file: Path, made: dict[str, Any]) -> None:
+    """Write weights in half precision, what goes with them beside them, and say their hash."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    halves = {
+        name: value.half().contiguous() if value.is_floating_point() else value for name, value in tensors.items()
+    }
+    save_file(halves, file)
+    file.chmod(0o644)  # it is packaged with the mode that it has
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    text = json.dumps({**made, "sha256": digest}, indent=2)
+    file.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+    print(f"{file}: {file.stat().st_size / 1e6:.2f} MB, SHA-256 {digest}")
+
+
 def main() -> None:
     """Pretrain, unless that has been done, and write the files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -130,14 +141,8 @@ def main() -> None:
     recipe = tomllib.loads((run.path / "recipe.toml").read_text(encoding="utf-8"))
     bundle = json.loads((run.bundle / "bundle.json").read_text(encoding="utf-8"))
     arch = timm_name(recipe["backbone"]["kind"])
-    given.out.mkdir(parents=True, exist_ok=True)
-    file = given.out / f"{name}.safetensors"
-    save_file(shipped(run, arch, batches(described(recipe), bundle["preprocess"])), file)
-    file.chmod(0o644)  # it is packaged with the mode that it has
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    text = json.dumps({**card(run, arch, recipe, bundle), "sha256": digest}, indent=2)
-    file.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
-    print(f"{file}: {file.stat().st_size / 1e6:.2f} MB, SHA-256 {digest}")
+    tensors = shipped(run, arch, batches(described(recipe), bundle["preprocess"]))
+    write(tensors, given.out / f"{name}.safetensors", card(run, arch, recipe, bundle))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The script that makes the weights which come with Graft, on a recipe of a moment."""
+"""The scripts that make the weights which come with Graft, for a moment."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
 from safetensors.torch import load_file
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "pretrain.py"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 RECIPE = """
 task = "pretraining"
 
@@ -32,24 +33,42 @@ batch = 8
 """
 
 
-def test_recipe__becomes_a_file_that_plain_timm_loads(tmp_path: Path) -> None:
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "leaves.toml").write_text('kind = "dead-leaves"\ncount = 24\nsize = 32\n', encoding="utf-8")
-    (tmp_path / "recipe.toml").write_text(RECIPE, encoding="utf-8")
-    words = (SCRIPT, "recipe.toml", "--out", "weights", "--runs", "runs")
+def run(folder: Path, script: str, *words: str) -> str:
+    """Run a script in a folder, and return what it said."""
     done = subprocess.run(
-        [sys.executable, *map(str, words)],
-        cwd=tmp_path,
-        env={**os.environ, "GRAFT_HOME": str(tmp_path / "home")},
+        [sys.executable, str(SCRIPTS / script), *words],
+        cwd=folder,
+        env={**os.environ, "GRAFT_HOME": str(folder / "home")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    file = tmp_path / "weights" / "recipe.safetensors"
-    about = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+    return done.stdout
+
+
+def described(file: Path, said: str) -> dict[str, Any]:
+    """Return what stands beside weights, whose hash must be theirs and must have been said."""
+    about: dict[str, Any] = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
     assert hashlib.sha256(file.read_bytes()).hexdigest() == about["sha256"]
-    assert about["sha256"] in done.stdout
+    assert about["sha256"] in said
+    return about
+
+
+def test_tiny__is_a_file_that_plain_timm_loads(tmp_path: Path) -> None:
+    said = run(tmp_path, "pretrain_tiny.py", "--images", "96", "--steps", "2", "--out", "weights")
+    file = tmp_path / "weights" / "tiny.safetensors"
+    model = timm.create_model(described(file, said)["arch"], num_classes=0)
+    model.load_state_dict(load_file(file))
+
+
+def test_recipe__becomes_a_file_that_plain_timm_loads(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "leaves.toml").write_text('kind = "dead-leaves"\ncount = 24\nsize = 32\n', encoding="utf-8")
+    (tmp_path / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+    said = run(tmp_path, "pretrain.py", "recipe.toml", "--out", "weights", "--runs", "runs")
+    file = tmp_path / "weights" / "recipe.safetensors"
+    about = described(file, said)
     assert about["made"]["images"] == {"dead-leaves": 24}
 
     model = timm.create_model(about["arch"], num_classes=0)
