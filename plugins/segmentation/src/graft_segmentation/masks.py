@@ -100,19 +100,23 @@ class Coding:
     def _numbers(self, values: NDArray[Any], index: Mapping[str, int], path: Path) -> NDArray[np.uint8]:
         if self.threshold is not None:
             values = (values > self.threshold).astype(np.uint8)
-        there, inverse = np.unique(values, return_inverse=True)
-        unknown = [int(value) for value in there if int(value) not in self._names]
-        if unknown:
-            shown = ", ".join(_text(value, self.coloured) for value in unknown[:_NAMED])
+        # Not np.unique, which sorts all pixels: masks are read anew in every epoch.
+        known = np.array(sorted(self._names))
+        place = np.searchsorted(known, values).clip(max=len(known) - 1)
+        strange = known[place] != values
+        if strange.any():
+            unknown = np.unique(values[strange])
+            shown = ", ".join(_text(int(value), self.coloured) for value in unknown[:_NAMED])
             more = f" … {len(unknown)} in all" if len(unknown) > _NAMED else ""
             what = "colours" if self.coloured else "values"
             raise BadMask(f"{path}: has the {what} {shown}{more}, which stand for no class")
-        names = [self._names[int(value)] for value in there]
-        missing = [name for name in names if name is not None and name not in index]
-        if missing:
-            raise BadMask(f"{path}: shows '{missing[0]}', which is none of the classes")
-        numbers = np.array([IGNORE if name is None else index[name] for name in names], np.uint8)
-        return numbers[inverse]
+        names = [self._names[value] for value in known.tolist()]
+        for number in np.flatnonzero(np.bincount(place.ravel(), minlength=len(names))):
+            if (name := names[number]) is not None and name not in index:
+                raise BadMask(f"{path}: shows '{name}', which is none of the classes")
+        numbers = np.array([IGNORE if name is None else index.get(name, IGNORE) for name in names], np.uint8)
+        mask: NDArray[np.uint8] = numbers[place]
+        return mask
 
 
 @dataclass(frozen=True)
