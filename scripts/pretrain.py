@@ -38,8 +38,6 @@ from graft_pretraining.options import Drawn
 
 SIZE = 96
 """Side in pixels that the weights are used at by default."""
-CALIBRATION = 1000
-"""How many images the norms' statistics are taken from: further ones of those that were trained on."""
 
 
 def timm_name(kind: str) -> str:
@@ -58,10 +56,10 @@ def described(recipe: dict[str, Any]) -> list[Drawn]:
     return [Drawn.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))) for file in files]
 
 
-def batches(images: Sequence[Drawn], preprocess: dict[str, Any]) -> Iterator[Tensor]:
-    """Yield batches `(B, 3, SIZE, SIZE)` of as many images of each description."""
+def batches(images: Sequence[Drawn], preprocess: dict[str, Any], count: int) -> Iterator[Tensor]:
+    """Yield `count` images as batches `(B, 3, SIZE, SIZE)`, as many of each description; none was trained on."""
     mean, std = (torch.tensor(preprocess[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
-    each = CALIBRATION // len(images)
+    each = count // len(images)
     for start in range(0, each, 25):
         drawn = [
             draw(one.kind, one.count + index, size=SIZE, seed=one.seed)
@@ -134,6 +132,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the files")
     parser.add_argument("--run", type=Path, help="a finished run of the recipe")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the run")
+    parser.add_argument("--norms", type=int, default=1000, help="fresh images that their statistics are taken from")
     given = parser.parse_args()
 
     name = given.recipe.stem
@@ -141,7 +140,7 @@ def main() -> None:
     recipe = tomllib.loads((run.path / "recipe.toml").read_text(encoding="utf-8"))
     bundle = json.loads((run.bundle / "bundle.json").read_text(encoding="utf-8"))
     arch = timm_name(recipe["backbone"]["kind"])
-    tensors = shipped(run, arch, batches(described(recipe), bundle["preprocess"]))
+    tensors = shipped(run, arch, batches(described(recipe), bundle["preprocess"], given.norms))
     write(tensors, given.out / f"{name}.safetensors", card(run, arch, recipe, bundle))
 
 

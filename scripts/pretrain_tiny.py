@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the files")
     parser.add_argument("--images", type=int, default=3000, help="generated images")
     parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--norms", type=int, default=1000, help="fresh images that their statistics are taken from")
     args = parser.parse_args()
 
     torch.set_num_threads(1)  # with more, sums come out otherwise
@@ -128,7 +129,8 @@ def main() -> None:
         if (step + 1) % 50 == 0:
             print(f"step {step + 1}  loss {running:.3f}  {time.monotonic() - began:.0f} s", flush=True)
     preprocess = {"size": [SIZE, SIZE], "crop": 1.0, "mean": MEAN, "std": STD, "channel_order": "rgb"}
-    update_bn(batches([Drawn(kind="dead-leaves", count=args.images, size=CANVAS, seed=SEED)], preprocess), model)
+    drawn = Drawn(kind="dead-leaves", count=args.images, size=CANVAS, seed=SEED)
+    update_bn(batches([drawn], preprocess, args.norms), model)
     made = {
         "objective": "simclr",
         "images": {"dead-leaves": args.images},
