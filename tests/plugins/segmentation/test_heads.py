@@ -62,7 +62,7 @@ def test_gradients_reach_every_parameter(plugins: Plugins, name: str, backbone: 
 
 @pytest.mark.parametrize("name", DECODERS)
 def test_learns_eight_images_by_heart(plugins: Plugins, name: str) -> None:
-    model = _model(plugins, name, width=32)
+    model = _model(plugins, name, width=8)
     images, masks = _some(8, 48)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     first = None

@@ -38,7 +38,7 @@ def write_chests(out: Path, *, seed: int = 0, size: int = 64, per_class: int = 1
     The same arguments give the same files. Returns the number of images.
     """
     total = 0
-    for part, split, patient, count in _patients(2 * per_class, _TEST):
+    for part, split, patient, count in _patients(2 * per_class, _TEST, source=12):
         # One patient has nodules, the next has none.
         nodule = bool(patient % 2)
         own = (seed, *_numbers(part, split), patient)
@@ -103,10 +103,13 @@ def write_smears(out: Path, *, seed: int = 0, size: int = 96, per_class: int = 1
     return total
 
 
-def _patients(train: int, test: int) -> Iterator[tuple[str, str, int, int]]:
-    """Yield part, split and number of each patient, with how many images there are of it: always pairs of patients."""
+def _patients(train: int, test: int, *, source: int = 4) -> Iterator[tuple[str, str, int, int]]:
+    """Yield part, split and number of each patient, with how many images there are of it: always pairs of patients.
+
+    `source` says how many times as many the source part has to train on.
+    """
     for part in PLACES:
-        images = {"train": train * (4 if part == "source" else 1), "val": max(train // 2, 2 * _EACH), "test": test}
+        images = {"train": train * (source if part == "source" else 1), "val": max(train // 2, 2 * _EACH), "test": test}
         for split, wanted in images.items():
             each = min(_EACH, -(-wanted // 2))
             for patient in range(2 * -(-wanted // (2 * each))):

@@ -28,8 +28,10 @@ _REFLECTANCE: dict[str, tuple[int, int, int, int]] = {
 }
 _RESOLUTION = 10.0
 _CRS = "EPSG:32633"
-_APART = 10_000
-"""Places between the splits: they lie in different blocks of the ground."""
+_ROW, _EVERY = 50, 8
+"""Chips in a row, and a chip is on every so many chips' width: a split's forty lie in more than five blocks."""
+_BLOCK = 2048
+"""Pixels on the side of a block of the ground, as `graft_satellite.options` has it."""
 _COUNTS = {"train": 1.0, "val": 0.5, "test": 1.0}
 _README = """Generated land in four bands (blue, green, red, near infrared) of 16-bit reflectance times 10000, as
 GeoTIFFs in UTM 33N with pixels of 10 m. `source` is one season and sensor, `target` another: drier, hazier, noisier,
@@ -44,7 +46,7 @@ def write_chips(folder: Path, *, seed: int = 0, size: int = 64, per_class: int =
         values, _, _ = _land(draw, size, [cover] * 3 + list(COVERS), shifted=shifted)
         _save(path.with_suffix(".tif"), values, place, size)
 
-    return _write(folder, seed, per_class, lambda split, cover, name: Path(split, cover, name), one, COVERS)
+    return _write(folder, seed, size, per_class, lambda split, cover, name: Path(split, cover, name), one, COVERS)
 
 
 def write_masks(folder: Path, *, seed: int = 0, size: int = 64, per_class: int = 10) -> int:
@@ -58,7 +60,7 @@ def write_masks(folder: Path, *, seed: int = 0, size: int = 64, per_class: int =
         names = [*COVERS, "road"]
         (split.parent / "classes.txt").write_text("\n".join(names) + "\n")
 
-    return _write(folder, seed, per_class, lambda split, cover, name: Path(split, name), one, ("land", "more"))
+    return _write(folder, seed, size, per_class, lambda split, cover, name: Path(split, name), one, ("land", "more"))
 
 
 def write_boxes(folder: Path, *, seed: int = 0, size: int = 64, per_class: int = 10) -> int:
@@ -84,12 +86,13 @@ def write_boxes(folder: Path, *, seed: int = 0, size: int = 64, per_class: int =
         }
         path.with_suffix(".geojson").write_text(json.dumps(document))
 
-    return _write(folder, seed, per_class, lambda split, cover, name: Path(split, name), one, ("land", "more"))
+    return _write(folder, seed, size, per_class, lambda split, cover, name: Path(split, name), one, ("land", "more"))
 
 
 def _write(
     folder: Path,
     seed: int,
+    size: int,
     per_class: int,
     where: Callable[[str, str, str], Path],
     one: Callable[[np.random.Generator, str, bool, Path, int], None],
@@ -98,9 +101,10 @@ def _write(
     draw = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.txt").write_text(_README)
-    written = 0
-    for region, (part, split) in enumerate(product(("source", "target"), _COUNTS)):
-        place = region * _APART
+    written = place = 0
+    for part, split in product(("source", "target"), _COUNTS):
+        # No block of the ground holds chips of two splits.
+        place = (-(-place // _ROW) + _BLOCK // (_EVERY * size) + 1) * _ROW
         for kind in kinds:
             times = 3 if (part, split) == ("source", "train") else 1
             for number in range(max(2, round(per_class * _COUNTS[split] * times))):
@@ -150,12 +154,11 @@ def _land(
 
 
 def _save(path: Path, values: NDArray[Any], place: int, size: int) -> Any:
-    """Write a chip somewhere of its own in a row of chips, two chips apart, and return its transform."""
+    """Write a chip somewhere of its own, and return its transform."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    row, column = divmod(place, 100)
-    transform = from_origin(
-        400_000 + column * 3 * size * _RESOLUTION, 5_500_000 - row * 3 * size * _RESOLUTION, _RESOLUTION, _RESOLUTION
-    )
+    row, column = divmod(place, _ROW)
+    apart = _EVERY * size * _RESOLUTION
+    transform = from_origin(400_000 + column * apart, 5_500_000 - row * apart, _RESOLUTION, _RESOLUTION)
     profile = {"driver": "GTiff", "height": size, "width": size, "count": len(values), "dtype": values.dtype}
     with rasterio.open(path, "w", **profile, crs=_CRS, transform=transform, compress="deflate") as written:
         written.write(values)
