@@ -33,7 +33,7 @@ def graft_domains() -> Iterable[DomainSpec]:
             },
             demos={
                 "classification": {"backbone.channels": 1, "backbone.size": 64, "augment.kind": "scan"},
-                "segmentation": {"backbone.channels": 1, "augment.kind": "scan", "train.epochs": 10},
+                "segmentation": {"backbone.channels": 1, "augment.kind": "scan", "train.epochs": 10, "train.batch": 4},
                 "detection": {"data.group": "(slide-[a-z0-9]+)", "augment.kind": "stain", "train.epochs": 12},
             },
         )
