@@ -137,10 +137,9 @@ def test_backbones__rank(tmp_path: Path) -> None:
     options = ("--name", "mnv2", "--arch", "torchvision:mobilenet_v2")
     assert graft("backbones", "import", "mobilenet_v2.pth", *options).code == 0
     assert len(RANK) == 3
-    for words in RANK:
-        result = graft(*words, "--size", "32")
-        assert result.code == 0, result.err
-    head = graft(*RANK[0], "--size", "32").out.splitlines()[0]
+    results = [graft(*words, "--size", "32") for words in RANK]
+    assert [result.code for result in results] == [0, 0, 0], [result.err for result in results]
+    head = results[0].out.splitlines()[0]
     for column in (
         "PROBE",
         "LOGME",
