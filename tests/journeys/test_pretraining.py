@@ -13,7 +13,7 @@ from graft.testing.commands import Graft
 
 LEAVES = 'kind = "dead-leaves"\ncount = 40\nsize = 32\nseed = 3\n'
 WORDS = (
-    *("pretrain", "train", "data.train=leaves.toml", "data.decoder=generated", "backbone.weights=none"),
+    *("pretrain", "train", "leaves.toml", "data.decoder=generated", "backbone.weights=none"),
     *("backbone.size=32", "train.epochs=2", "train.batch=8", "head.hidden=32"),
 )
 
@@ -51,6 +51,14 @@ def test_it_gives_embeddings_also_of_photographs(cli: Graft) -> None:
     predicted = cli("pretrain", "predict", "runs/whole", photo, "--format", "json")
     assert predicted.code == 0, predicted.err
     assert '"embedding"' in predicted.out
+
+
+def test_it_is_measured_on_other_images(cli: Graft) -> None:
+    done = cli("pretrain", "evaluate", "runs/whole", "--data", "labelled/target/test", "--json")
+    assert done.code == 0, done.err
+    rankme = json.loads(done.out)["metrics"]["labelled/target/test"]["rankme"]
+    assert rankme["value"] > 1
+    assert rankme["low"] is None, "resampling lowers a rank"
 
 
 def test_an_image_that_cannot_be_read_is_named_once(cli: Graft) -> None:

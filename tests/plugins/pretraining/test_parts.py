@@ -89,7 +89,12 @@ def test_decoder__an_image_depends_on_the_seed_and_its_number_not_on_the_count(t
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"kind": "fractals"}, "kind"), ({"count": 0}, "count"), ({"sise": 3}, "sise"), ({"size": 10_000}, "size")],
+    [
+        ({"kind": "dead-leafs"}, r"kind should be .*'noise', and is 'dead-leafs' \(did you mean 'dead-leaves'\?\)"),
+        ({"count": 0, "size": 10_000}, "count should be .*, and is 0; size should be .*, and is 10000"),
+        ({"sise": 3}, r"sise is an unknown key \(did you mean 'size'\?\)"),
+        ({"fractal": 3}, "fractal is an unknown key .known are kind, count, size, seed."),
+    ],
 )
 def test_decoder__a_wrong_description_says_which_key(tmp_path, decoder, change, said):
     with pytest.raises(BadImage, match=said):

@@ -56,6 +56,14 @@ class RecipeCommand(TyperCommand):
             raise
 
 
+def _is_recipe(path: Path) -> bool:
+    """Return whether a TOML file is a recipe; others may describe images that a decoder draws."""
+    from graft.recipe import Recipe
+    from graft.recipe.load import read_toml
+
+    return path.is_file() and not Recipe.model_fields.keys().isdisjoint(read_toml(path))
+
+
 def asked(
     task: str, words: Sequence[str] | None, shortcuts: Mapping[str, Any], *, recipe: Path | None, current: Session
 ) -> ResolvedRecipe:
@@ -76,7 +84,7 @@ def asked(
     from graft.recipe.load import read_toml
 
     data, overrides = _divided(words or [])
-    if data is not None and data.endswith(".toml") and not Path(data).is_dir():
+    if data is not None and data.endswith(".toml") and _is_recipe(Path(data)):
         raise UserError(f"{data} is a recipe, and DATA is a folder or a table of images", fix=f"--recipe {data}")
     if recipe is None and data is None and not any(re.match(r"data\s*[.=]", text) for text in overrides):
         raise UserError("there is no data: name a folder or a table", fix=f"graft {verb(task)} train photos/")

@@ -22,7 +22,7 @@ from graft.errors import DataError, Problem, RunError, did_you_mean
 from graft.evaluation import Value, build_metrics, evaluate
 from graft.model import Model
 from graft.plugins.descriptors import MetricSpec, ReaderSpec, TaskSpec
-from graft.recipe.schema import Data
+from graft.recipe.schema import Data, Evaluation
 from graft.report.material import Outcome
 from graft.runs.bundle import Bundle, load_bundle
 from graft.runs.predict import Predictor
@@ -138,7 +138,7 @@ def measure_run(
 
 
 def measure_data(
-    path: Path, data: Path, *, plugins: Plugins, console: Console, device: str = "auto", bootstrap: int = 1000
+    path: Path, data: Path, *, plugins: Plugins, console: Console, device: str = "auto", bootstrap: int | None = None
 ) -> dict[str, Value]:
     """Return the values of a model on other labelled data, all of it, by the metrics of its task.
 
@@ -150,7 +150,7 @@ def measure_data(
         plugins: Readers and metrics.
         console: Says what was read.
         device: Where to predict.
-        bootstrap: Resamples for the intervals.
+        bootstrap: Resamples for the intervals; by default as many as the task has.
 
     Raises:
         RunError: When there is no intact bundle.
@@ -158,11 +158,15 @@ def measure_data(
     """
     bundle = load_bundle(path, plugins=plugins)
     spec = plugins.find(TaskSpec, f"{bundle.info['task']['plugin']}:{bundle.task_name}")
-    of_frames = bundle.sequences and (data.is_dir() or lists_frames(data))
+    if bootstrap is None:
+        bootstrap = spec.recipe.get("evaluation", {}).get("bootstrap", Evaluation().bootstrap)
+    sequences = plugins.find(ReaderSpec, "core:sequences")
+    # A task whose samples are of another kind has readers of its own, which make its sequences.
+    of_frames = bundle.sequences and spec.takes == sequences.gives and (data.is_dir() or lists_frames(data))
     catalogue = read(
         Data(train=str(data)),
         takes=spec.takes,
-        reader=plugins.find(ReaderSpec, "core:sequences") if of_frames else None,
+        reader=sequences if of_frames else None,
         options=SequenceOptions(max_frames=bundle.max_frames) if of_frames else None,
         decoder=bundle.decoder,
         plugins=plugins,

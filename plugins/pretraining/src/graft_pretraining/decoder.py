@@ -5,16 +5,18 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from graft.data import BadImage, StandardDecoder
 from graft.data.decode import MAX_PIXELS, read_file
+from graft.errors import did_you_mean
 from graft_pretraining.generators import draw
 from graft_pretraining.grey import luminance
-from graft_pretraining.options import Drawn
+from graft_pretraining.options import Drawn, Kind
 
 _SUFFIX = ".toml"
 
@@ -73,9 +75,21 @@ def _described(file: Path) -> Drawn:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadImage("corrupt", f"is no TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BadImage("corrupt", f"describes no images: {where}: {first['msg']}") from error
+        said = "; ".join(_worded(one) for one in error.errors(include_url=False))
+        raise BadImage("corrupt", f"describes no images: {said}") from error
+
+
+def _worded(error: ErrorDetails) -> str:
+    """Return one mistake of a description: where, what was given, what fits, and what may have been meant."""
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "missing":
+        return f"{key} is missing"
+    if error["type"] == "extra_forbidden":
+        known = list(Drawn.model_fields)
+        return f"{key} is an unknown key ({did_you_mean(key, known) or 'known are ' + ', '.join(known)})"
+    hint = did_you_mean(str(error["input"]), get_args(Kind)) if key == "kind" else None
+    fits = error["msg"].removeprefix("Input ")
+    return f"{key} {fits}, and is {error['input']!r}" + (f" ({hint})" if hint else "")
 
 
 def _index(part: Path, count: int) -> int:

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from graft.data.options import AugmentOptions
 from graft.recipe import Options
 
+Kind = Literal["dead-leaves", "scenes", "textures", "gratings", "noise"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -52,7 +53,7 @@ class ViewOptions(AugmentOptions):
 class Drawn(Options):
     """A file of generated images. Image i depends on kind, size, seed and i alone, whatever the count."""
 
-    kind: Literal["dead-leaves", "scenes", "textures", "gratings", "noise"]
+    kind: Kind
     """`dead-leaves`: textured shapes that hide one another; `scenes`: things on a ground, under a sky; `textures`: one
     pattern in two colours; `gratings`: patches of stripes; `noise`: clouds."""
     count: Annotated[int, Field(ge=1, le=10_000_000)]
