@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from graft.report.build import write_report
 from graft.report.material import Material
 from graft.report.rebuild import rebuild_report
 from graft.report.text import plain
+from graft.runs.folder import Run
 from tones import HOSTILE, finished_run
 
 _ALLOWED = """
@@ -101,6 +103,16 @@ def test_write_report__numbers_are_those_of_results_json(hostile) -> None:
     assert {value for value in values if value is not None} <= shown
     test = metrics["test"]["share"]
     assert f": share {test['value']:.3f} (95 % interval {test['low']:.3f} to {test['high']:.3f})" in found.text
+
+
+@pytest.mark.parametrize(("keep", "said"), [("best", "chose the epoch that was kept"), ("last", "chose nothing")])
+def test_write_report__says_what_validation_was_for(keep: str, said: str, tmp_path: Path) -> None:
+    run, material, _ = finished_run(tmp_path)
+    recipe = run.path / "recipe.toml"
+    recipe.write_text(recipe.read_text("utf-8").replace('keep = "best"', f'keep = "{keep}"'), "utf-8")
+    run = Run.open(run.path, plugins=run.plugins)
+    run.write("results.json", json.dumps({**run.results, "epochs": 2}))
+    assert said in page(write_report(run, material)).text
 
 
 def test_write_report__says_what_was_skipped_and_copied(hostile) -> None:

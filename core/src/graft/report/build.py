@@ -52,7 +52,7 @@ def _page(run: Run, material: Material) -> Page:
         subtitle=_subtitle(bundle),
         verdict=verdict(results, images=images_per_split(run.path)),
         chapters=[
-            Chapter(title="Results", blocks=_results(results)),
+            Chapter(title="Results", blocks=_results(results, kept=run.recipe.recipe.train.keep)),
             Chapter(title="Learning", blocks=_learning(results, history)),
             Chapter(title=f"On the {on} images" if on else "In detail", blocks=_details(material, outcome)),
             Chapter(title="Largest errors", blocks=[_worst(material, outcome, on)]),
@@ -62,7 +62,7 @@ def _page(run: Run, material: Material) -> Page:
     )
 
 
-def _results(results: dict[str, Any]) -> list[Block]:
+def _results(results: dict[str, Any], *, kept: str) -> list[Block]:
     metrics, baseline = results.get("metrics", {}), results.get("baseline", {})
     blocks: list[Block] = []
     for split, label in (("test", "Test"), ("val", "Validation")):
@@ -78,8 +78,8 @@ def _results(results: dict[str, Any]) -> list[Block]:
             "the last column is what one gets without looking at any."
             if split == "test"
             else "These images chose the epoch that was kept, so the values are somewhat too good."
-            if results.get("epochs", 0) > 1
-            else "There was one epoch, so these images chose nothing; they have no interval all the same."
+            if kept == "best" and results.get("epochs", 0) > 1
+            else "The last epoch was kept, so these images chose nothing; they have no interval all the same."
         )
         blocks.append(Block(title=label, how_to_read=how, parts=[table]))
         if single:
