@@ -32,7 +32,12 @@ def graft_domains() -> Iterable[DomainSpec]:
                 "boxes": "graft_medical.sample:write_smears",
             },
             demos={
-                "classification": {"backbone.channels": 1, "backbone.size": 64, "augment.kind": "scan"},
+                "classification": {
+                    "backbone.channels": 1,
+                    "backbone.size": 64,
+                    "augment.kind": "scan",
+                    "train.batch": 8,
+                },
                 "segmentation": {"backbone.channels": 1, "augment.kind": "scan", "train.epochs": 10, "train.batch": 4},
                 "detection": {"data.group": "(slide-[a-z0-9]+)", "augment.kind": "stain", "train.epochs": 12},
             },
