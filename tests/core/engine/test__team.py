@@ -85,6 +85,15 @@ def test_shared__is_the_leaders_and_gathered_is_for_the_leader(together: Togethe
     ]
 
 
+def test_gathered__what_cannot_be_sent_is_said(together: Together) -> None:
+    def work(team: Team) -> Any:
+        with pytest.raises((AttributeError, TypeError), match="pickle"):
+            team.gathered(lambda: None)
+        return "said"
+
+    assert together(work) == ["said", "said"]
+
+
 def test_average__is_the_gradient_of_the_whole_batch(together: Together) -> None:
     torch.manual_seed(0)
     images, targets = torch.randn(7, 5), torch.randn(7, 2)

@@ -203,12 +203,12 @@ def _beside(operation: Callable[[], object]) -> None:
     Raises:
         Deserted: When another process is gone, or does not answer.
     """
-    failed: list[RuntimeError] = []
+    failed: list[Exception] = []
 
     def work() -> None:
         try:
             operation()
-        except RuntimeError as error:
+        except Exception as error:
             failed.append(error)
 
     # A daemon: what it waits for, when nobody answers, must not keep this process.
