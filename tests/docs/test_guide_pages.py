@@ -37,7 +37,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     new = write_photos(folder / "new-photos", per_class=2, seed=2)
     rows = [f"{path.relative_to(folder)},{path.parent.name}" for path in sorted(new.rglob("*.png"))]
     (folder / "labels.csv").write_text("path,label\n" + "\n".join(rows) + "\n")
-    result = Graft(folder)("classify", "train", "photos", "--name", "first", *SHORT)
+    result = Graft(folder)("classify", "train", "photos", "data.split.test=0.3", "--name", "first", *SHORT)
     assert result.code == 0, result.err
     return folder
 
