@@ -1,6 +1,6 @@
 """Make the embedded backbone: SimCLR on generated dead-leaves images, no photograph and no label involved.
 
-    python scripts/pretrain_tiny.py --out weights                    # 14 minutes of one core
+    python scripts/pretrain_tiny.py --out weights                    # 26 minutes of a shared core
 
 Writes `tiny.safetensors` (timm's tensor names, float16) and `tiny.json`, and prints the hash. The same arguments on the
 same kind of processor give the same file. At the end the norms' statistics are taken afresh at the size that the

@@ -19,7 +19,8 @@ from graft_satellite.tiles import Region, part_of, region_of, tiles_of
 
 _MOST_CHANNELS = 64
 _MAX_PIXELS = 100_000_000
-_BLOCK = 2048
+BLOCK = 2048
+"""Pixels on a side of a block of the ground, unless it is given in metres."""
 _METRES_PER_DEGREE = 111_320.0
 """Along a meridian; along a parallel, blocks become narrower towards the poles."""
 
@@ -119,7 +120,7 @@ class SatelliteDecoder(Decoder):
             x, y = dataset.transform @ (left + width / 2, top + height / 2)
             metre = 1 / (_METRES_PER_DEGREE if dataset.crs.is_geographic else dataset.crs.linear_units_factor[1])
             pixel = math.sqrt(abs(dataset.transform.determinant)) / metre
-            block = self.options.block or float(f"{_BLOCK * pixel:.3g}")
+            block = self.options.block or float(f"{BLOCK * pixel:.3g}")
             system = ":".join(dataset.crs.to_authority() or ("CRS",))
             return f"{system} {block:g} m {x // (block * metre):.0f},{y // (block * metre):.0f}"
 

@@ -16,6 +16,8 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
+from graft_satellite.decoder import BLOCK
+
 BANDS = ("blue", "green", "red", "nir")
 COVERS = ("bare", "crops", "water", "woods")
 _REFLECTANCE: dict[str, tuple[int, int, int, int]] = {
@@ -30,8 +32,6 @@ _RESOLUTION = 10.0
 _CRS = "EPSG:32633"
 _ROW, _EVERY = 50, 8
 """Chips in a row, and a chip is on every so many chips' width: a split's forty lie in more than five blocks."""
-_BLOCK = 2048
-"""Pixels on the side of a block of the ground, as `graft_satellite.options` has it."""
 _COUNTS = {"train": 1.0, "val": 0.5, "test": 1.0}
 _README = """Generated land in four bands (blue, green, red, near infrared) of 16-bit reflectance times 10000, as
 GeoTIFFs in UTM 33N with pixels of 10 m. `source` is one season and sensor, `target` another: drier, hazier, noisier,
@@ -104,7 +104,7 @@ def _write(
     written = place = 0
     for part, split in product(("source", "target"), _COUNTS):
         # No block of the ground holds chips of two splits.
-        place = (-(-place // _ROW) + _BLOCK // (_EVERY * size) + 1) * _ROW
+        place = (-(-place // _ROW) + BLOCK // (_EVERY * size) + 1) * _ROW
         for kind in kinds:
             times = 3 if (part, split) == ("source", "train") else 1
             for number in range(max(2, round(per_class * _COUNTS[split] * times))):
