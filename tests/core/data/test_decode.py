@@ -253,6 +253,14 @@ def png(width: int, height: int, *, depth: int = 8, colour: int = 2, body: bytes
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
+def bands(number: int) -> bytes:
+    """Return an uncompressed TIFF of 4 x 4 pixels with so many bands of 16 bits."""
+    size = 4 * 4 * number * 2
+    tags = {256: 4, 257: 4, 258: 16, 259: 1, 262: 1, 273: 8, 277: number, 278: 4, 279: size}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<I", 8 + size) + bytes(size) + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
 def image_bytes(kind: str = "PNG") -> bytes:
     noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     return encoded(Image.fromarray(noise), kind).getvalue()
@@ -269,6 +277,7 @@ REFUSED = {
     "ico": (encoded(Image.new("RGB", (16, 16)), "ICO").getvalue(), "format"),
     "sgi": (encoded(Image.new("RGB", (16, 16)), "SGI").getvalue(), "format"),
     "jpeg 2000": (encoded(Image.new("RGB", (16, 16)), "JPEG2000").getvalue(), "format"),
+    "tiff of four bands": (bands(4), "format"),
     "one byte": (b"\xff", "format"),
     "png signature alone": (b"\x89PNG\r\n\x1a\n", "corrupt"),
     "jpeg signature alone": (b"\xff\xd8\xff\xe0", "corrupt"),

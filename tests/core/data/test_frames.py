@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from graft.data.frames import natural, spread
+from graft.data.frames import file_name, natural, spread
+from graft.data.samples import Sample
 
 
 def test_natural__numbers_count_as_numbers() -> None:
@@ -34,3 +36,19 @@ def test_spread__from_the_first_to_the_last_with_even_gaps(n: int, most: int) ->
 
 def test_spread__one_is_the_middle() -> None:
     assert spread("abcde", 1) == ("c",)
+
+
+@pytest.mark.parametrize(
+    ("frames", "name"),
+    [
+        ((), "a/1.png"),
+        (("1.png",), "a/1.png/1.png"),
+        (("1.png", "2.png"), "a/1.png/1.png"),
+        (("1.png", "1.png"), "a/1.png"),
+    ],
+    ids=["image", "sequence of one frame", "sequence", "views of one image"],
+)
+def test_file_name__views_of_one_image_are_called_as_it_is(frames: tuple[str, ...], name: str) -> None:
+    folder = Path("data/a")
+    sample = Sample(id="a/1.png", path=folder / "1.png", target=(), frames=tuple(folder / frame for frame in frames))
+    assert file_name(sample, sample.path) == name

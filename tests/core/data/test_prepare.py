@@ -229,6 +229,13 @@ def test_prepare__oversized_images_say_which_limit(preparing, twenty):
     assert "data.max_pixels" in (caught.value.fix or "")
 
 
+def test_prepare__files_of_another_kind_say_that_a_domain_may_read_them(preparing, twenty):
+    next(twenty.rglob("*.png")).write_bytes(b"DICM, say")
+    with pytest.raises(DataError, match="1 of 20 images") as caught:
+        preparing(twenty)
+    assert "--domain NAME" in (caught.value.fix or "")
+
+
 def test_prepare__what_the_task_finds_wrong(preparing, twenty, task):
     one = task([Problem("cat", "too few"), Problem("dog", "too many")])
     with pytest.raises(DataError) as caught:

@@ -77,6 +77,9 @@ _UPRIGHT = {
 }
 _ORIENTATION = 0x0112
 
+_NO_PHOTOGRAPH = "unknown pixel mode"
+"""What Pillow says of a sound TIFF with other bands or types of value than it has a mode for."""
+
 
 class BadImage(Exception):
     """A file that gives no pixels.
@@ -224,6 +227,8 @@ def _open(stream: BinaryIO) -> Image.Image:
     except _REFUSALS as error:
         if isinstance(error, Image.DecompressionBombError):
             raise _refusal(error) from error
+        if str(error) == _NO_PHOTOGRAPH:
+            raise BadImage("format", f"a {name} whose bands or values are no photograph's") from error
         raise BadImage("corrupt", f"starts like {name}, but its header cannot be read") from error
 
 

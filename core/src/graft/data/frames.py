@@ -40,7 +40,7 @@ def spread(frames: Sequence[T], at_most: int | None) -> tuple[T, ...]:
 
 def file_name(sample: Sample, file: Path) -> str:
     """Return what one of a sample's files is called: as the sample, or for a frame, that and where the frame lies."""
-    if not sample.frames:
+    if not sample.frames or sample.views:
         return sample.id
     return f"{sample.id}/{Path(os.path.relpath(file, sample.path.parent)).as_posix()}"
 

@@ -23,7 +23,7 @@ from graft.data.otherwise import read_otherwise
 from graft.data.parts import grouped, in_parts
 from graft.data.reader import Reader
 from graft.data.readers._files import is_empty, require_path
-from graft.data.samples import BadFile, Catalogue, DuplicateSet, PreparedData, Sample
+from graft.data.samples import BadFile, Catalogue, DuplicateSet, PreparedData, Sample, noun_of
 from graft.data.splits import divide
 from graft.data.store import PixelStore
 from graft.errors import DataError, GraftError, Problem, did_you_mean
@@ -132,7 +132,7 @@ def prepare(
         DataError: With every image that cannot be read (unless they are skipped), every class that is left empty,
             duplicates (when they stop), and what the task finds wrong.
     """
-    noun = "sequences" if catalogue.sequences else "images"
+    noun = noun_of(catalogue.samples)
     classes = f" in {len(catalogue.classes)} classes" if catalogue.classes else ""
     console.say("Data", f"{len(catalogue.samples)} {noun}{classes}, {catalogue.root}")
     for note in catalogue.notes:
@@ -308,8 +308,13 @@ def _summary(bad: Sequence[BadFile], total: int) -> str:
 def _way_out(data: Data, bad: Sequence[BadFile]) -> str:
     if data.on_bad == "skip":
         return "repair the files, or remove the class from the data"
-    way = "repair or remove the files, or train without them: data.on_bad=skip"
-    return f"{way}; data.max_pixels=N allows larger ones" if any(f.code == "oversized" for f in bad) else way
+    ways = ["repair or remove the files, or train without them: data.on_bad=skip"]
+    codes = {file.code for file in bad}
+    if "oversized" in codes:
+        ways.append("data.max_pixels=N allows larger ones")
+    if "format" in codes:
+        ways.append("--domain NAME reads files of its field: graft plugins list --kind domain")
+    return "; ".join(ways)
 
 
 def _say_duplicates(duplicates: Sequence[DuplicateSet], data: Data, console: Console, noun: str) -> None:

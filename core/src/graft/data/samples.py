@@ -42,6 +42,11 @@ class Sample:
         """All its image files: the frames, or the one image."""
         return self.frames or (self.path,)
 
+    @property
+    def views(self) -> bool:
+        """Whether its frames are one image, which is looked at several times."""
+        return len(self.frames) > len(set(self.frames)) == 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Catalogue:
@@ -70,6 +75,11 @@ class Catalogue:
     def sequences(self) -> bool:
         """Whether there are sequences among the samples."""
         return any(sample.frames for sample in self.samples)
+
+
+def noun_of(samples: Sequence[Sample]) -> str:
+    """Return what samples are called where people read of them: `images`, also if in several views, or `sequences`."""
+    return "sequences" if any(sample.frames and not sample.views for sample in samples) else "images"
 
 
 @dataclass(frozen=True, kw_only=True)

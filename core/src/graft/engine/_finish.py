@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graft.console import Console
+from graft.data.samples import noun_of
 from graft.engine._checkpoint import Checkpoints, weights_digest
 from graft.engine._setup import Experiment
 from graft.evaluation.evaluate import evaluate
@@ -97,7 +98,7 @@ def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
     _say(experiment, metrics, baseline, console)
     console.say("Report", str(report))
     verb = experiment.resolved.task.verb
-    what = "SEQUENCES" if catalogue.sequences else "IMAGES"
+    what = noun_of(catalogue.samples).upper()
     console.say("Next", f"graft {verb} predict {run.path} {what}…   ·   graft {verb} export {run.path} --format onnx")
 
 

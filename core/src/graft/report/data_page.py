@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graft.data.samples import SPLITS, PreparedData, Sample
+from graft.data.samples import SPLITS, PreparedData, Sample, noun_of
 from graft.report.sections import Gallery, Picture, Section, Table
 from graft.report.thumbnails import shown
 
@@ -45,7 +45,7 @@ def _counts(folder: Path, prepared: PreparedData | None, task: Task) -> Section:
         order = [name for name in task.classes if name in words]
         order += sorted(words.keys() - set(order))
         rows = [(word, *(per_split[split][word] for split in SPLITS), words[word]) for word in order]
-    noun = "sequences" if prepared is not None and prepared.catalogue.sequences else "images"
+    noun = noun_of(prepared.catalogue.samples) if prepared is not None else "images"
     total: tuple[str | int, ...] = (f"all {noun}", *(images[split] for split in SPLITS), images.total())
     how = f"Divided {prepared.split_by}. " if prepared is not None else ""
     return Section(

@@ -17,7 +17,7 @@ from graft.data.frames import digest_of, without_files
 from graft.data.options import SequenceOptions
 from graft.data.prepare import read
 from graft.data.readers.table import lists_frames
-from graft.data.samples import SPLITS, Catalogue, Sample
+from graft.data.samples import SPLITS, Catalogue, Sample, noun_of
 from graft.errors import DataError, Problem, RunError, did_you_mean
 from graft.evaluation import Value, build_metrics, evaluate
 from graft.model import Model
@@ -119,8 +119,7 @@ def measure_run(
         )
     bundle = load_bundle(run.path, plugins=plugins)
     if changed := _changed(run, samples, bundle.decoder):
-        noun = "sequences" if catalogue.sequences else "images"
-        console.warn(f"{len(changed)} {noun} have changed since the run was made: {changed[0]} …")
+        console.warn(f"{len(changed)} {noun_of(samples)} have changed since the run was made: {changed[0]} …")
     if decoder is not None:
         bundle = replace(bundle, decoder=decoder(bundle.decoder))
     outcome = predict_samples(
@@ -219,7 +218,7 @@ def predict_samples(
         for file in Predictor(bundle, device=device).predict_samples(samples, batch=batch, **limit):
             files.append(file)
             progress.advance()
-    noun = "sequences" if any(sample.frames for sample in samples) else "images"
+    noun = noun_of(samples)
     good = [index for index, file in enumerate(files) if file.error is None]
     problems = [Problem(s.id, file.error) for s, file in zip(samples, files, strict=True) if file.error is not None]
     if problems and (on_bad == "stop" or not good):
