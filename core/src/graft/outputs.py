@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graft.errors import UserError
+
 if TYPE_CHECKING:
     from graft.runs.predict import Predictor as Predictor  # for the annotations of those who write one
 
@@ -36,26 +38,36 @@ class Output(ABC):
 
 
 class Places:
-    """Where predictions go below the folder for them: no two go to one place.
+    """Where predictions go in the folder for them: no two go to one place, and none to where the images are.
 
     What was found in a folder keeps its place below it, so that `a/scan.dcm` and `b/scan.dcm` stay apart.
 
     Args:
         suffix: How the files' names end, with its dot.
+        out: The folder for predictions.
     """
 
-    def __init__(self, suffix: str) -> None:
+    def __init__(self, suffix: str, out: Path) -> None:
         self._suffix = suffix
+        self._out = out
         self._taken: set[Path] = set()
 
     def of(self, path: Path, *, top: Path, stem: str | None = None) -> Path:
-        """Return where the prediction for `path` goes, relative to the folder.
+        """Return the file for the prediction of `path`; the folder that it goes to is made.
 
         Args:
             path: An image, or a part of one.
             top: The folder that was named, or the one that `path` lies in.
             stem: Its name without what says its format; by default all before its last dot.
+
+        Raises:
+            UserError: When the folder is that of the images: a prediction might take the place of one, or of a label.
         """
+        if self._out.resolve() == top.resolve():
+            raise UserError(
+                f"--out {self._out} is the folder of the images, which predictions might replace",
+                fix="name a folder of its own: --out predictions",
+            )
         below = path.relative_to(top)
         place = below.with_name(f"{stem or below.stem}{self._suffix}")
         number = 1
@@ -63,4 +75,6 @@ class Places:
             place = below.with_name(f"{below.name}{f'.{number}' if number > 1 else ''}{self._suffix}")
             number += 1
         self._taken.add(place)
-        return place
+        target = self._out / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target

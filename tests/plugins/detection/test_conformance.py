@@ -9,6 +9,7 @@ from graft.data import Catalogue
 from graft.testing import (
     HeadConformance,
     MetricConformance,
+    OutputConformance,
     PluginConformance,
     ReaderConformance,
     TaskConformance,
@@ -80,3 +81,7 @@ class TestWriters(WriterConformance):
 class TestTableWriter(WriterConformance):
     name = "csv"
     file = "boxes.csv"
+
+
+class TestCocoJson(OutputConformance):
+    name = "coco"

@@ -43,6 +43,15 @@ def counted(prediction: Detections, target: Truth) -> dict[str, int]:
     return {kind: count for kind, count in zip(KINDS, counts.tolist(), strict=True) if count}
 
 
+@pytest.mark.parametrize("kind", ["crowd", "difficult"])
+def test_kinds__what_is_found_at_objects_that_do_not_count_is_no_mistake(kind: str) -> None:
+    void = [[10, 10, 50, 50]]
+    objects = Objects.of(void, ["cat"], size=(100, 200), **{kind: [True]})
+    target = task().encode(Sample(id="a", path=Path("a.png"), target=objects))
+    at = [[10, 10, 50, 50], [12, 10, 52, 50], [10, 10, 50, 50], [10, 10, 30, 25], [150, 60, 190, 90]]
+    assert counted(found(at, [0, 0, 1, 0, 0], [0.9, 0.8, 0.9, 0.9, 0.9]), target) == {"false": 1}
+
+
 def test_encode__numbers_and_an_unknown_class() -> None:
     given = truth([[1, 2, 3, 5]], [1])
     assert (given.labels.tolist(), given.areas.tolist(), given.size) == ([1], [6.0], (100, 200))

@@ -115,10 +115,12 @@ def test_predict__files_that_readers_read(trained: tuple[Graft, Path, Path]) -> 
     for kind, folder in (("txt", "yolo"), ("coco", "coco")):
         done = graft("detect", "predict", run, file.parent, "--format", kind, "--out", folder)
         assert done.code == 0, done.err
-    found = graft.folder / "coco" / "03.coco"
+    found = graft.folder / "coco" / "03.json"
     document = json.loads(found.read_text())
-    assert document["images"][0] | {"file_name": ""} == {"id": 1, "file_name": "", "width": 64, "height": 64}
+    assert document["images"] == [{"id": 1, "file_name": "03.png", "width": 64, "height": 64}]
     assert all(0 < one["score"] <= 1 for one in document["annotations"])
+    (again,) = CocoReader().read(found, CocoOptions(root=str(file.parent.absolute()))).samples
+    assert (again.path, len(again.target)) == (file.parent.absolute() / "03.png", len(document["annotations"]))
     # Beside their images, they are labels.
     root = graft.folder / "labels"
     (root / "images").mkdir(parents=True)

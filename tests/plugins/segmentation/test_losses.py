@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch import nn
 
 from graft_segmentation.losses import Truth, lovasz_loss, overlap_loss, pixel_loss, total
 from graft_segmentation.masks import IGNORE
-from graft_segmentation.options import LOSSES
+from graft_segmentation.options import Loss
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def test_lovasz__is_smps(single) -> None:
     assert float(lovasz_loss(logits, Truth.of(masks, torch.ones(3)))) == pytest.approx(float(theirs), abs=1e-6)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", get_args(Loss))
 @pytest.mark.parametrize("kind", ["single", "multi"])
 def test_void_pixels_have_no_gradient_and_change_nothing(name: str, kind: str, request: pytest.FixtureRequest) -> None:
     logits, masks = request.getfixturevalue(kind)
@@ -89,7 +91,7 @@ def test_void_pixels_have_no_gradient_and_change_nothing(name: str, kind: str, r
     ) == (pytest.approx(float(value) / 2))
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", get_args(Loss))
 def test_a_batch_that_is_all_void(name: str) -> None:
     logits = torch.randn(1, 3, 4, 4, requires_grad=True)
     masks = torch.full((1, 4, 4), IGNORE, dtype=torch.uint8)
@@ -99,7 +101,7 @@ def test_a_batch_that_is_all_void(name: str) -> None:
     assert np.isfinite(logits.grad.numpy()).all()
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", get_args(Loss))
 def test_right_is_better_than_wrong(name: str, single) -> None:
     _, masks = single
     truth = Truth.of(masks, torch.ones(3))

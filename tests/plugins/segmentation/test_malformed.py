@@ -93,12 +93,12 @@ def pairs() -> Iterator[Case]:
 
     head = "image,mask,split\n"
     rows = {
-        "no image": (",masks/b.png,val", "there is no image"),
-        "no mask": ("images/b.png,,val", "there is no mask"),
+        "no image": (",masks/b.png,val", "no path"),
+        "no mask": ("images/b.png,,val", "no mask"),
         "missing mask": ("images/b.png,masks/zebra.png,val", "the mask masks/zebra.png does not exist"),
         "missing image": ("images/zebra.png,masks/b.png,val", "zebra.png"),
-        "twice": (first.strip(), "images/a.png is in line 2, too"),
-        "unknown split": ("images/b.png,masks/b.png,vla", "'vla' is no split"),
+        "twice": (first.strip(), "images/a.png is in line 2 already"),
+        "unknown split": ("images/b.png,masks/b.png,vla", "the split 'vla' is none"),
         "too many cells": ("images/b.png,masks/b.png,val,x", "4 cells, where the header has 3 columns"),
         "too few cells": ("images/b.png,masks/b.png", "2 cells, where the header has 3 columns"),
         "null": ("images/b\0.png,masks/b.png,val", "pairs.csv"),
@@ -107,10 +107,10 @@ def pairs() -> Iterator[Case]:
     }
     for name, (row, said) in rows.items():
         yield case(name, head + first + row + "\n", said)
-    yield case("no column", "image,msk\n" + first, "has no column 'mask'", "did you mean 'msk'?")
-    yield case("empty", "", "has no column 'image'")
-    yield case("header alone", head, "has no rows")
-    yield case("latin-1", "image,mask\nimages/é.png,masks/a.png\n".encode("latin-1"), "no table in UTF-8")
+    yield case("no column", "image,msk\n" + first, "no column 'mask' for data.reader.mask", "did you mean 'msk'?")
+    yield case("empty", "", "is empty")
+    yield case("header alone", head, "no rows")
+    yield case("latin-1", "image,mask\nimages/é.png,masks/a.png\n".encode("latin-1"), "not UTF-8 text")
     yield case("zeros", b"\0" * 40, "pairs.csv")
     yield case("a long cell", head + f"images/{'a' * 200_000}.png,masks/a.png,train\n", "pairs.csv")
 
@@ -130,23 +130,24 @@ POLYGON, RUNS = "annotations.0.segmentation", "annotations.1.segmentation"
 CHANGES: list[tuple[str, Any, str]] = [
     *((POLYGON, bad, "annotations[0]") for bad in (
         [[1, 1]], [[1, 1, 5, 5]], [[1, 1, 5, 5, 9]], [], [[]], "1,1,5,5,9,9", None, 7, [["1", 1, 5, 5, 9, 9]],
-        [[1, 1, 5, None, 9, 9]], {"size": [20, 30]}, {"counts": [600]}, [[1e400, 1, 5, 5, 9, 9]], GONE)),
+        [[1, 1, 5, None, 9, 9]], {"size": [20, 30]}, {"counts": [600]}, [[10**400, 1, 5, 5, 9, 9]], GONE)),
+    (POLYGON, [[1e400, 1, 5, 5, 9, 9]], "Infinity is no number"),
     *((RUNS, {"size": [20, 30], "counts": bad}, "annotations[1]") for bad in (
         [100, 40, 461], [100], [], [-1, 601], ["100", 500], "!!", [100.5, 499.5], None, 600, [10**12])),
     *((RUNS, {"size": bad, "counts": [100, 40, 460]}, "annotations[1]") for bad in (
         [30, 20], [20], [0, 0], "20x30", None, [-20, -30])),
-    ("annotations.0.category_id", 9, "category_id 9 is none"),
-    ("annotations.0.category_id", GONE, "has no 'category_id'"),
-    ("annotations.0.image_id", 9, "its image_id 9 is no image's"),
-    ("annotations.0.image_id", GONE, "has no 'image_id'"),
+    ("annotations.0.category_id", 9, "category_id: 9 is no category (there are 1, 2)"),
+    ("annotations.0.category_id", GONE, "annotations[0]: has no category_id"),
+    ("annotations.0.image_id", 9, "image_id: 9 is no image's"),
+    ("annotations.0.image_id", GONE, "annotations[0]: has no image_id"),
     ("annotations.0", 3, "annotations[0]"),
     ("annotations.0", None, "annotations[0]"),
     ("images.0.file_name", "../a.png", "leads out of"),
     ("images.0.file_name", "/etc/passwd", "leads out of"),
     ("images.0.file_name", "images/zebra.png", "zebra.png"),
     ("images.0.file_name", "images/a\0.png", "coco.json"),
-    ("images.0.height", 19, "pixels large, the image 30 × 20"),
-    ("images.0.width", 300, "pixels large, the image 30 × 20"),
+    ("images.0.height", 19, "30 × 19 pixels (the file a.png is 30 × 20)"),
+    ("images.0.width", 300, "300 × 20 pixels (the file a.png is 30 × 20)"),
     *((f"images.0.{key}", bad, "coco.json") for key in ("height", "width") for bad in ("x", None, GONE, -5, 10**9)),
     ("images.0.id", 2, "coco.json"),
     ("images.0", 3, "coco.json"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,42 @@ def test_masks__missing_ones_are_all_named(plugins: Plugins, tmp_path: Path) -> 
     assert "data.reader.suffix=_mask" in str(caught.value)
 
 
+def test_masks__a_split_without_masks_is_not_passed_over(plugins: Plugins, tmp_path: Path) -> None:
+    inner, outer = tmp_path / "inner", tmp_path / "outer"
+    for split in ("train", "val"):
+        _folder(outer / split, Image.fromarray(TRUE))
+        for name in ("images", "masks"):
+            (inner / name).mkdir(parents=True, exist_ok=True)
+            shutil.copytree(outer / split / name, inner / name / split)
+    (inner / "masks" / "val").rename(inner / "masks" / "validation")
+    assert [sample.split for sample in _read(plugins, inner).samples] == ["train"] * 3 + ["val"] * 3
+    (inner / "masks" / "validation").rename(inner / "masks" / "vla")
+    (outer / "val" / "masks").rename(outer / "val" / "mskas")
+    for root in (inner, outer):
+        with pytest.raises(DataError, match="3 images have no mask"):
+            _read(plugins, root)
+
+
+def test_masks__hidden_files_capitals_and_folders_of_both(plugins: Plugins, tmp_path: Path) -> None:
+    root = _folder(tmp_path / "a", Image.fromarray(TRUE), number=2)
+    for name, ending in (("images", "JPG"), ("masks", "PNG")):
+        (root / name / "ulm").mkdir()
+        for file in (root / name).glob("*.*"):
+            file.rename(root / name / "ulm" / f"{file.stem}.{ending}")
+        (root / name / "ulm" / f"._0.{ending}").write_bytes(b"AppleDouble")
+        (root / name / ".ipynb_checkpoints").mkdir()
+    catalogue = _read(plugins, root)
+    assert [sample.id for sample in catalogue.samples] == ["images/ulm/0.JPG", "images/ulm/1.JPG"]
+    assert np.array_equal(_mask(catalogue), TRUE)
+
+
+def test_threshold__what_it_cannot_be_told_with(plugins: Plugins, tmp_path: Path) -> None:
+    root = _folder(tmp_path / "a", Image.fromarray(TRUE))
+    for more in ({"ignore": (255,)}, {"classes": {"road": 255, "ground": 0}}):
+        with pytest.raises(DataError, match="threshold divides all values"):
+            _read(plugins, root, "masks", threshold=127, **more)
+
+
 def test_pairs(plugins: Plugins, tmp_path: Path) -> None:
     root = _folder(tmp_path / "a", Image.fromarray(TRUE))
     rows = [("image", "mask", "split", "group")]
@@ -160,10 +197,10 @@ def test_pairs(plugins: Plugins, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         _read(plugins, table)
     text = str(caught.value)
-    assert "line 2: 'trian' is no split (did you mean 'train'?)" in text
+    assert "line 2: the split 'trian' is none (did you mean 'train'?)" in text
     assert "line 2: the mask masks/9.png does not exist" in text
     assert "line 3: 2 cells" in text
-    assert "line 4: there is no image" in text
+    assert "line 4: no path" in text
 
 
 SQUARE = [[2.0, 3.0, 9.0, 3.0, 9.0, 8.0, 2.0, 8.0]]
@@ -214,6 +251,24 @@ def test_coco__what_is_in_front_and_several_labels(plugins: Plugins, tmp_path: P
     assert planes[0, 0].tolist() == [1, 0, 0]
 
 
+def test_coco__files_of_splits_may_name_their_images_alike(plugins: Plugins, tmp_path: Path) -> None:
+    for split, square in (("train", SQUARE), ("val", [[0, 0, 17, 0, 17, 12, 0, 12]])):
+        _coco(tmp_path / split, [{"category_id": 3, "segmentation": square}]).rename(tmp_path / f"{split}.json")
+    catalogue = _read(plugins, tmp_path, "coco-masks")
+    assert [(sample.id, sample.split) for sample in catalogue.samples] == [
+        ("train/0.png", "train"),
+        ("val/0.png", "val"),
+    ]
+    assert [int((_mask(catalogue, place) == 1).sum()) for place in (0, 1)] == [35, 12 * 17]
+
+
+def test_coco__a_size_is_compared_before_anything_is_drawn(plugins: Plugins, tmp_path: Path) -> None:
+    file = _coco(tmp_path, [{"category_id": 3, "segmentation": SQUARE}])
+    file.write_text(file.read_text().replace('"height": 12, "width": 17', '"height": 90000, "width": 90000'))
+    with pytest.raises(DataError, match=r"90000 × 90000 pixels \(the file 0.png is 17 × 12"):
+        _read(plugins, file)
+
+
 def test_coco__mistakes_are_all_named(plugins: Plugins, tmp_path: Path) -> None:
     entries = [
         {"category_id": 9, "segmentation": SQUARE},
@@ -225,7 +280,7 @@ def test_coco__mistakes_are_all_named(plugins: Plugins, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         _read(plugins, _coco(tmp_path / "a", entries))
     text = str(caught.value)
-    for number, what in enumerate(("category_id 9", "three points", "are for [17, 12]", "segmentation", "add up")):
+    for number, what in enumerate(("category_id: 9", "three points", "are for [17, 12]", "segmentation", "add up")):
         assert any(f"annotations[{number}]" in line and what in line for line in text.splitlines()), (number, text)
 
 
@@ -237,6 +292,16 @@ def test_run_lengths_as_text__are_pycocotools(seed: int) -> None:
     assert sum(decoded_counts(encoded["counts"].decode())) == plane.size
     found = filled({"size": list(plane.shape), "counts": encoded["counts"].decode()}, plane.shape)
     assert np.array_equal(found, plane)
+
+
+@pytest.mark.parametrize("at", [(0, 0), (40, 30), (-20, 15), (80, 70)])
+def test_polygons__a_piece_of_the_image_is_drawn_as_the_whole_is(at: tuple[int, int]) -> None:
+    corners = np.random.default_rng(0).uniform(0, 30, (9, 2)) + at
+    # Two hairs, above and below, make the whole image be drawn.
+    hairs = [[-1, -1, 101, -1, 101, -0.9, -1, -0.9], [0, 91, 50, 91, 100, 91]]
+    alone, whole = (filled([corners.ravel().tolist(), *more], (90, 100)) for more in ([], hairs))
+    assert alone.any()
+    assert int((alone ^ whole).sum()) <= 4  # Pillow's edges are in 32 bits, which round differently elsewhere
 
 
 def test_polygons__are_near_pycocotools() -> None:

@@ -34,14 +34,12 @@ def write_files(
     console = session.console
     written: list[Path] = []
     failed: list[PredictedFile] = []
-    for name, file in _predicted(predictor, _names(paths, kind, predictor.bundle.decoder), batch):
+    for target, file in _predicted(predictor, _targets(paths, kind, out, predictor.bundle.decoder), batch):
         if file.error is not None:
             failed.append(file)
             console.warn(f"{file.path}: {file.error}")
             continue
-        target = out / name
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
             predictor.bundle.task.write(file.prediction, kind, target)
         except OSError as error:
             what = error.strerror or str(error)
@@ -88,23 +86,28 @@ def _report(
         raise typer.Exit(UserError.exit_code)
 
 
-def _names(paths: Iterable[str], kind: str, decoder: Decoder) -> Iterator[tuple[Path, Path]]:
-    """Yield each image and the name of its file below the folder."""
-    places = Places(f".{kind}")
+def _targets(paths: Iterable[str], kind: str, out: Path, decoder: Decoder) -> Iterator[tuple[Path, Path]]:
+    """Yield each image and the file of its prediction."""
+    places = Places(f".{kind}", out)
     for given in map(Path, paths):
         for image in expand([given], decoder):
             top = given if given.is_dir() and image.is_relative_to(given) else decoder.file(image).parent
-            yield image, places.of(image, top=top)
+            try:
+                yield image, places.of(image, top=top)
+            except OSError as error:
+                raise UserError(
+                    f"{out} cannot be written: {error.strerror or error}", fix="name another --out"
+                ) from error
 
 
 def _predicted(
-    predictor: Predictor, names: Iterator[tuple[Path, Path]], batch: int
+    predictor: Predictor, targets: Iterator[tuple[Path, Path]], batch: int
 ) -> Iterator[tuple[Path, PredictedFile]]:
     waiting: list[Path] = []
 
     def images() -> Iterator[Path]:
-        for image, name in names:
-            waiting.append(name)
+        for image, target in targets:
+            waiting.append(target)
             yield image
 
     for file in predictor.predict(images(), batch=batch):

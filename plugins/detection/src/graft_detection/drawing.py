@@ -33,7 +33,7 @@ def draw(
         for box, label, score in reversed(list(every)):
             colour = _COLOURS[int(label) % len(_COLOURS)]
             pen.rectangle(tuple(box.tolist()), outline=colour, width=2)
-            text = f"{classes[label]} {score:.2f}"
+            text = f"{' '.join(classes[label].split())} {score:.2f}"  # Pillow measures single lines
             left = max(0, min(int(box[0]), int(image.width - pen.textlength(text)) - 1))
             top = max(0.0, box[1] - 11)
             pen.rectangle(pen.textbbox((left, top), text), fill=colour)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graft.plugins import HeadSpec, MetricSpec, ReaderSpec, TaskSpec, WriterSpec, hookimpl
+from graft.plugins import HeadSpec, MetricSpec, OutputSpec, ReaderSpec, TaskSpec, WriterSpec, hookimpl
 
 HOOK_API = 1
 
@@ -31,7 +31,6 @@ def graft_tasks() -> Iterable[TaskSpec]:
             monitor="map",
             framing="pad",
             files={
-                "coco": "COCO's JSON, with the detections and their scores",
                 "txt": "YOLO's lines of the sure detections",
             },
             # A detector's head is half of the network: at ten times the backbone's rate it learns worse, or diverges.
@@ -50,6 +49,19 @@ def graft_tasks() -> Iterable[TaskSpec]:
                 "train.batch": 4,
                 "evaluation.bootstrap": 200,
             },
+        )
+    ]
+
+
+@hookimpl
+def graft_outputs() -> Iterable[OutputSpec]:
+    """Return what predictions are written as, beside the task's own files."""
+    return [
+        OutputSpec(
+            name="coco",
+            summary="COCO's JSON for each image, with the detections and their scores.",
+            target="graft_detection.outputs:CocoJson",
+            tasks=(TASK,),
         )
     ]
 

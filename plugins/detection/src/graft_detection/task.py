@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +21,6 @@ from graft_detection.drawing import draw
 from graft_detection.evaluation.kinds import kinds
 from graft_detection.objects import Objects
 from graft_detection.options import TaskOptions
-from graft_detection.writers.coco import empty, numbered
 from graft_detection.writers.yolo import lines
 
 _DIGITS = 2
@@ -128,30 +126,11 @@ class DetectionTask(Task):
         return draw(picture, sure, target, classes=self.classes)
 
     def write(self, prediction: Detections, kind: str, path: Path) -> None:
-        """Write the sure detections as YOLO's lines (`txt`), or all of them as a COCO document (`coco`)."""
-        if kind == "txt":
-            sure = prediction.from_score(self.options.threshold)
-            path.write_text("".join(lines(sure.labels.tolist(), sure.boxes, prediction.size)), encoding="utf-8")
-            return
-        height, width = prediction.size
-        numbers = numbered(self.classes, self.numbers)
-        document = empty(numbers)
-        document["images"].append({"id": 1, "file_name": path.stem, "width": width, "height": height})
-        every = zip(prediction.boxes.astype(np.float64), prediction.labels, prediction.scores, strict=True)
-        for number, (box, label, score) in enumerate(every, 1):
-            left, top, right, bottom = box.tolist()
-            document["annotations"].append(
-                {
-                    "id": number,
-                    "image_id": 1,
-                    "category_id": numbers[self.classes[int(label)]],
-                    "bbox": [left, top, right - left, bottom - top],
-                    "area": (right - left) * (bottom - top),
-                    "iscrowd": 0,
-                    "score": float(score),
-                }
-            )
-        path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+        """Write the sure detections as YOLO's lines (`txt`)."""
+        if kind != "txt":
+            super().write(prediction, kind, path)
+        sure = prediction.from_score(self.options.threshold)
+        path.write_text("".join(lines(sure.labels.tolist(), sure.boxes, prediction.size)), encoding="utf-8")
 
     def baseline(self, targets: Sequence[Truth], train_targets: Sequence[Truth]) -> list[Detections]:
         """Return that nothing is found."""

@@ -33,10 +33,9 @@ class Nifti(Output):
         decoder = predictor.bundle.decoder
         if not isinstance(decoder, MedicalDecoder):
             raise UserError("this model reads usual images, not volumes", fix="train --domain medical")
-        places = Places(".nii.gz")
+        places = Places(".nii.gz", out)
         for path, top in _volumes(paths):
-            target = out / places.of(path, top=top, stem=decoder.stem(path))
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target = places.of(path, top=top, stem=decoder.stem(path))
             try:
                 _save(path, target, _masks(predictor, decoder, path), decoder.options.axis)
             except BadImage as error:

@@ -56,10 +56,9 @@ class DicomSeg(Output):
         decoder = predictor.bundle.decoder
         if not isinstance(decoder, MedicalDecoder):
             raise UserError("this model reads usual images, not scans", fix="train --domain medical")
-        places = Places(".seg.dcm")
+        places = Places(".seg.dcm", out)
         for files, top in _series(paths):
-            target = out / places.of(files[0], top=top, stem=decoder.stem(files[0]))
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target = places.of(files[0], top=top, stem=decoder.stem(files[0]))
             try:
                 _save(target, files, _masks(predictor, decoder, files), predictor.bundle.classes)
             except BadImage as error:

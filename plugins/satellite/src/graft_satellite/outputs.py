@@ -41,10 +41,9 @@ class GeoTiff(Output):
             UserError: When the model sees images as a whole, or was not trained with this domain's decoder.
         """
         decoder = _decoder(predictor)
-        places = Places(".tif")
+        places = Places(".tif", out)
         for scene, top in _scenes(paths):
-            target = out / places.of(scene, top=top, stem=decoder.stem(scene))
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target = places.of(scene, top=top, stem=decoder.stem(scene))
             try:
                 self._write(predictor, decoder, scene, target)
             except BadImage as error:
@@ -96,15 +95,14 @@ class GeoJson(Output):
             UserError: When the model was not trained with this domain's decoder.
         """
         decoder = _decoder(predictor)
-        places = Places(".geojson")
+        places = Places(".geojson", out)
         for scene, top in _scenes(paths):
             try:
                 document = self._document(predictor, decoder, scene)
             except BadImage as error:
                 yield scene, str(error)
                 continue
-            target = out / places.of(scene, top=top, stem=decoder.stem(scene))
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target = places.of(scene, top=top, stem=decoder.stem(scene))
             target.write_text(json.dumps(document), encoding="utf-8")
             yield target, None
 

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
+from graft.data.options import TableOptions
 from graft.recipe.schema import Options
 
-LOSSES = ("cross-entropy", "dice", "focal", "tversky", "lovasz")
 Loss = Literal["cross-entropy", "dice", "focal", "tversky", "lovasz"]
 
 Byte = Annotated[int, Field(ge=0, le=255)]
@@ -88,24 +88,21 @@ class MaskFolderOptions(MaskOptions):
     """What stands in a mask's name behind that of its image, as in `_mask`."""
 
 
-class PairsOptions(MaskOptions):
+class PairsOptions(TableOptions, MaskOptions):
     """A table with an image and its mask in each row."""
 
-    image: str = "image"
+    path: str = "image"
     """The column of images."""
     mask: str = "mask"
     """The column of masks."""
-    split: str = "split"
-    """The column of `train`, `val` or `test`, where there is one."""
-    group: str = "group"
-    """The column of groups that are never divided, where there is one."""
 
 
 class CocoOptions(Options):
     """COCO's JSON: polygons and run lengths."""
 
-    images: str | None = None
-    """The folder that file names are relative to; by default that of the file, or images beside it."""
+    root: str | None = None
+    """The folder that file names are relative to, itself relative to the JSON file's folder; by default it is looked
+    for."""
     background: str = "background"
-    """The name of what no annotation covers, as a class; with `task.labels = "multi"` there is none. It is left out
-    where it is empty, and such pixels then count nowhere."""
+    """The name of what no annotation covers, as a class. It is left out where it is empty, and such pixels then count
+    nowhere; with `task.labels = "multi"` they are of no class."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from graft.data.coco import is_integer, is_number
 from graft.data.decoder import STANDARD, Decoder
 from graft_segmentation.masks import BadMask, image_size, stacked
 
@@ -68,34 +69,57 @@ def filled(segmentation: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
         ValueError: When it is neither, or of another size.
     """
     if isinstance(segmentation, Mapping):
-        return _runs(segmentation, size)
+        lengths = _runs(segmentation, size)
+        values = np.arange(len(lengths)) % 2 == 1
+        return np.repeat(values, lengths).reshape(size[1], size[0]).T
+    polygons = _polygons(segmentation)
+    inside = np.zeros(size, bool)
+    # What lies around the polygons alone: an image may be large, and an object in it small.
+    points = np.concatenate(polygons)
+    left, top = np.clip(np.floor(points.min(axis=0)), 0, size[::-1]).astype(int)
+    right, bottom = np.clip(np.ceil(points.max(axis=0)), 0, size[::-1]).astype(int)
+    if right > left and bottom > top:
+        height, width = bottom - top, right - left
+        picture = Image.new("L", (width * _FINER, height * _FINER))
+        draw = ImageDraw.Draw(picture)
+        for polygon in polygons:
+            # Pillow takes the middle of a pixel for its coordinate.
+            draw.polygon([tuple(point) for point in (polygon - (left, top)) * _FINER - 0.5], fill=1)
+        parts = np.asarray(picture).reshape(height, _FINER, width, _FINER)
+        inside[top:bottom, left:right] = parts.mean(axis=(1, 3)) >= 0.5
+    return inside
+
+
+def check_outline(segmentation: Any, size: tuple[int, int]) -> None:
+    """Raise a ValueError, as `filled` does, without drawing anything."""
+    if isinstance(segmentation, Mapping):
+        _runs(segmentation, size)
+    else:
+        _polygons(segmentation)
+
+
+def _polygons(segmentation: Any) -> list[NDArray[np.float64]]:
+    """Return the corners of polygons, `(N, 2)` each, x and y."""
     if not isinstance(segmentation, Sequence) or isinstance(segmentation, str) or not segmentation:
         raise ValueError("a segmentation is neither a list of polygons nor run lengths")
-    picture = Image.new("L", (size[1] * _FINER, size[0] * _FINER))
-    draw = ImageDraw.Draw(picture)
     for polygon in segmentation:
         if not isinstance(polygon, Sequence) or len(polygon) < 6 or len(polygon) % 2:
             raise ValueError("a polygon has three points at least, as x and y")
-        if not all(isinstance(number, int | float) for number in polygon):
-            raise ValueError("a polygon has something that is no number")
-        numbers = np.asarray(polygon, np.float64)
-        if not np.isfinite(numbers).all():
-            raise ValueError("a polygon has a number that is not finite")
-        # Pillow takes the middle of a pixel for its coordinate.
-        draw.polygon([tuple(point) for point in numbers.reshape(-1, 2) * _FINER - 0.5], fill=1)
-    parts = np.asarray(picture).reshape(size[0], _FINER, size[1], _FINER)
-    return np.asarray(parts.mean(axis=(1, 3)) >= 0.5)
+        if not all(map(is_number, polygon)):
+            raise ValueError("a polygon has something that is no finite number")
+    return [np.asarray(polygon, np.float64).reshape(-1, 2) for polygon in segmentation]
 
 
-def _runs(segmentation: Mapping[str, Any], size: tuple[int, int]) -> NDArray[np.bool_]:
+def _runs(segmentation: Mapping[str, Any], size: tuple[int, int]) -> list[int]:
     given, counts = segmentation.get("size"), segmentation.get("counts")
-    if list(given or ()) != list(size):
+    if given != list(size):
         raise ValueError(f"run lengths are for {given}, and the image is {list(size)} (height, width)")
-    lengths = decoded_counts(counts) if isinstance(counts, str) else list(counts or ())
-    if not all(isinstance(length, int) and length >= 0 for length in lengths) or sum(lengths) != size[0] * size[1]:
+    if not isinstance(counts, str | list):
+        raise ValueError("run lengths are neither a list nor a text")
+    lengths = decoded_counts(counts) if isinstance(counts, str) else counts
+    if not all(is_integer(length) and length >= 0 for length in lengths) or sum(lengths) != size[0] * size[1]:
         raise ValueError(f"run lengths do not add up to the image's {size[0] * size[1]} pixels")
-    values = np.arange(len(lengths)) % 2 == 1
-    return np.repeat(values, lengths).reshape(size[1], size[0]).T
+    return lengths
 
 
 def decoded_counts(text: str) -> list[int]:

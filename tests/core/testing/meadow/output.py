@@ -7,11 +7,11 @@ class Words(Output):
     """A file with the word for each image."""
 
     def write(self, predictor, paths, out):
-        places = Places(".word")
+        places = Places(".word", out)
         for file in predictor.predict(paths):
             if file.error is not None:
                 yield file.path, file.error
                 continue
-            target = out / places.of(file.path, top=file.path.parent)
+            target = places.of(file.path, top=file.path.parent)
             target.write_text(file.row["word"])
             yield target, None

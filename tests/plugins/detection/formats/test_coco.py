@@ -100,6 +100,8 @@ MISTAKES = [
     (change("categories", 1, "id", 90), "categories[1].id: the id 90 is there twice: 'zebra' and 'bicycle'"),
     (change("categories", 1, "name", "zebra"), "categories[1].name: the name 'zebra' is there twice"),
     (change("categories", 1, "name", ""), "categories[1].name: '' is no name"),
+    (change("categories", 1, "name", "a\ud800"), "categories[1].name: 'a\\ud800' is no name"),
+    (change("images", 1, "file_name", "\ud800.png"), "images[1].file_name: '\\ud800.png' is no name"),
     (change("annotations", KeyError), "annotations.json annotations: is missing"),
     (change("images", {}), "annotations.json images: is a object"),
 ]
@@ -166,6 +168,19 @@ def test_read__a_file_for_each_split(tmp_path: Path, layout: str, images: str) -
     assert all(sample.path.is_file() for sample in catalogue.samples)
 
 
+def test_read__files_of_one_name_are_all_looked_at(tmp_path: Path) -> None:
+    document = coco_document()
+    for split in ("train", "valid"):
+        write_images(tmp_path / split)
+        (tmp_path / split / "_annotations.coco.json").write_text(json.dumps(document))
+        document["categories"].append({"id": 91, "name": "yak"})
+    assert read(tmp_path).classes == ("bicycle", "zebra", "yak")
+    document["categories"][0]["id"], document["categories"][1]["id"] = 2, 90
+    (tmp_path / "valid" / "_annotations.coco.json").write_text(json.dumps(document))
+    said = mistakes(tmp_path)
+    assert "valid/_annotations.coco.json categories: the id 2 is 'zebra' here, 'bicycle' in train/_annotations" in said
+
+
 def test_read__two_files_that_contradict_each_other(tmp_path: Path) -> None:
     write_images(tmp_path / "images")
     document = coco_document()
@@ -173,6 +188,16 @@ def test_read__two_files_that_contradict_each_other(tmp_path: Path) -> None:
     document["categories"][0]["name"] = "horse"
     (tmp_path / "val.json").write_text(json.dumps(document))
     assert "the id 90 is 'horse' here, 'zebra' in train.json" in mistakes(tmp_path)
+
+
+def test_detect__categories_first_and_long_outlines(tmp_path: Path) -> None:
+    document = coco_document()
+    outlines = [{"id": index, "segmentation": [[0.5] * 3000]} for index in range(2)]
+    names = [{"id": index, "name": f"class {index}"} for index in range(200)]
+    many = {"categories": names, "images": document["images"], "annotations": outlines}
+    (tmp_path / "all.json").write_text(json.dumps(many))
+    assert CocoReader().detect(tmp_path / "all.json")
+    assert CocoReader().detect(tmp_path)
 
 
 def test_detect__nothing_else(tmp_path: Path) -> None:

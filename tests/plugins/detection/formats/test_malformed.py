@@ -79,6 +79,7 @@ COCO_COUNTED: list[tuple[str, Any, str]] = [
     ("annotations.0.bbox", [10, 5, 20, 0], "1 boxes have no width or no height, and are left out"),
     ("annotations.0.bbox", [10, 5, 0, 0], "1 boxes have no width or no height, and are left out"),
     ("annotations.0.bbox", [10, 5, 1e-300, 4], "1 boxes have no width or no height, and are left out"),
+    ("annotations.0.bbox", [10.1, 5, 1e-9, 4], "1 boxes have no width or no height, and are left out"),
     ("annotations.0.bbox", [60, 5, 20, 30], "1 boxes lie outside of their image, and are left out"),
     ("annotations.0.bbox", [-50, -50, 20, 30], "1 boxes lie outside of their image, and are left out"),
     ("annotations.0.bbox", [1e14, 5, 20, 30], "1 boxes lie outside of their image, and are left out"),

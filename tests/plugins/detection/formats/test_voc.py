@@ -145,3 +145,12 @@ def test_read__bccd() -> None:
     assert [splits.count(split) for split in ("train", "val", "test")] == [205, 87, 72]
     assert sum(len(sample.target) for sample in catalogue.samples) == 4886
     assert any(note.startswith("2 boxes have no width or no height") for note in catalogue.notes)
+
+
+def test_detect__hidden_files_are_not_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "Annotations").mkdir()
+    for number in range(30):
+        (tmp_path / "Annotations" / f"._{number}.xml").write_bytes(b"\0\5AppleDouble")
+    assert VocReader().detect(tmp_path) is None
+    (tmp_path / "Annotations" / "a.xml").write_text("<annotation/>")
+    assert VocReader().detect(tmp_path)

@@ -161,3 +161,24 @@ def test_read__real_data(folder: str, images: int, boxes: int) -> None:
     catalogue = read(root)
     assert len(catalogue.samples) == images
     assert sum(len(sample.target) for sample in catalogue.samples) == boxes
+
+
+@pytest.mark.parametrize("val", ["val: images/train", "val: [images/train, images/other]"])
+def test_read__an_image_of_two_splits_is_refused(tmp_path: Path, val: str) -> None:
+    write(tmp_path, f"{NAMES}train: images/train\n{val}\n", a="")
+    write_images(tmp_path / "images" / "other")
+    assert "val: 3 of its images are in train, too: a.png" in mistakes(tmp_path / "data.yaml")
+
+
+@pytest.mark.parametrize("points", ["0.45 0.45 0.5 0.5 0.55 0.55", "0.45 0.45 2 0.5 0.5 2 0.55 0.55 2"])
+def test_read__key_points_are_no_outlines(tmp_path: Path, points: str) -> None:
+    yaml = f"{NAMES}train: images/train\nkpt_shape: [3, {len(points.split()) // 3}]\n"
+    catalogue = read(write(tmp_path, yaml, a=f"0 0.5 0.5 0.2 0.2 {points}") / "data.yaml")
+    np.testing.assert_allclose(catalogue.samples[0].target.boxes, [[24, 16, 36, 24]], atol=1e-5)
+    assert "the key points of objects are not looked at" in catalogue.notes
+
+
+def test_read__hidden_files_are_nobodys(tmp_path: Path) -> None:
+    root = write(tmp_path, a="1 0.5 0.5 0.5 0.25")
+    (root / "._data.yaml").write_bytes(b"\0\5AppleDouble")
+    assert read(root).classes == ("cat", "dog")

@@ -61,11 +61,14 @@ def kinds(predictions: Sequence[Detections], targets: Sequence[Truth], *, n_clas
     for image in np.unique(matches.image[wrong]):
         own, true = np.flatnonzero(wrong & (matches.image == image)), targets[image]
         over = overlaps(matches.box[own][:, None], true.boxes.astype(np.float64)[None], true.crowd)
+        unclear = np.where(true.crowd | true.difficult, over, 0).max(axis=1, initial=0)
+        over = np.where(true.crowd | true.difficult, 0, over)
         same = matches.label[own][:, None] == true.labels[None]
         best = np.where(same, over, 0).max(axis=1, initial=0)
         other = np.where(same, 0, over).max(axis=1, initial=0)
         kind = np.select([best >= 0.5, other >= 0.5, best >= NEAR], [1, 2, 3], 4)
-        _count(counts, matches.image[own], matches.label[own], kind)
+        counted = (unclear < NEAR) | (unclear < np.maximum(best, other))
+        _count(counts, matches.image[own[counted]], matches.label[own[counted]], kind[counted])
     return Kinds(counts)
 
 

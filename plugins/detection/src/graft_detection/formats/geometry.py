@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
+from graft.data.coco import wrong_size
 from graft.errors import Problem
 from graft_detection.objects import Objects
 from graft_detection.sizes import image_size
@@ -108,6 +111,9 @@ class Collector:
             if max(abs(a - b) for a, b in zip(cut, box, strict=True)) > 1e-3:
                 self.tally.add("clipped", where)
             box = cut
+        if _empty(box):
+            self.tally.add("empty", where)
+            return
         inside = (box[2] - box[0]) * (box[3] - box[1])
         for kind, is_so in (("crowd", crowd), ("difficult", difficult)):
             if is_so:
@@ -140,12 +146,15 @@ def true_size(
     own = image_size(path)
     if own is None:
         return said
-    if said is not None and own != said:
-        hint = f"the file {path.name} is {own[1]} × {own[0]}"
-        if own == said[::-1]:
-            hint += " once it is turned upright, as its EXIF orientation says; write it anew, upright"
-        problems.append(Problem(where, f"annotated as an image of {said[1]} × {said[0]} pixels", hint))
+    if said is not None and (problem := wrong_size(path, said, own, where=where)) is not None:
+        problems.append(problem)
     return own
+
+
+def _empty(box: tuple[float, float, float, float]) -> bool:
+    """Return whether a box has no width or no height as it is kept: in 32 bits."""
+    left, top, right, bottom = np.array(box, np.float32)
+    return bool(right <= left or bottom <= top)
 
 
 def _text(box: tuple[float, float, float, float]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -80,10 +81,10 @@ class _Voc:
         splits = self.splits()
         images = self.images()
         files = sorted(file for file in self.folder.glob("*.xml") if not is_hidden(file.name))
-        left = [file for file in files if splits and file.stem not in splits]
+        left = {file for file in files if splits and file.stem not in splits}
         if left:
             self.notes.append(f"{len(left)} annotated images are in no list of ImageSets, and are left out")
-        samples = [self.sample(file, splits.get(file.stem), images) for file in files if file not in set(left)]
+        samples = [self.sample(file, splits.get(file.stem), images) for file in files if file not in left]
         names = {file.stem for file in files}
         for name in sorted(set(splits) - names):
             self.problems.append(Problem(f"ImageSets: {name}", f"no file {self.folder.name}/{name}.xml"))
@@ -221,7 +222,8 @@ class _Voc:
 def _annotations(path: Path) -> Path | None:
     """Return the folder of a data set's XML files: `Annotations`, or itself."""
     for folder in (path / "Annotations", path):
-        if folder.is_dir() and any(map(_looks_like, sorted(folder.glob("*.xml"))[:_LOOKED_AT])):
+        files = (file for file in sorted(folder.glob("*.xml")) if not is_hidden(file.name)) if folder.is_dir() else ()
+        if any(map(_looks_like, islice(files, _LOOKED_AT))):
             return folder
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +77,7 @@ class _Yolo:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    points: bool = False
 
     def read(self, yaml: Path | None) -> list[Sample]:
         if yaml is not None:
@@ -84,18 +86,33 @@ class _Yolo:
         else:
             description = self.names_of_folder()
             pairs = list(self.laid_out())
+        splits = self.divided(pairs)
         if self.problems:
             return []
         self.names = list(description.names)
+        self.points = description.points
+        if self.points:
+            self.notes.append("the key points of objects are not looked at")
         lines = {image: _label_file(image) for image, _ in pairs}
         if not self.names:
             highest = max((_first(line) for file in lines.values() for line in _lines(file)), default=-1)
             self.names = [str(number) for number in range(highest + 1)]
             self.notes.append("nothing names the classes (a YAML file, classes.txt): they are called by their numbers")
-        # Of two links to one image, in two splits, each is a sample.
-        samples = [self.sample(image, lines[image], split) for image, split in dict(pairs).items()]
+        samples = [self.sample(image, lines[image], split) for image, split in splits.items()]
         self.stray(set(lines.values()))
         return samples
+
+    def divided(self, pairs: Sequence[tuple[Path, str | None]]) -> dict[Path, str | None]:
+        """Return the split of each image, and note which splits share images; a link is an image of its own."""
+        splits: dict[Path, str | None] = {}
+        common: dict[tuple[str | None, str | None], list[Path]] = defaultdict(list)
+        for image, split in pairs:
+            if (known := splits.setdefault(image, split)) != split:
+                common[split, known].append(image)
+        for (split, known), images in common.items():
+            what = f"{len(images)} of its images are in {known}, too: {images[0].name} …"
+            self.problems.append(Problem(f"{split}", what, f"take {split} out, and a part is drawn for it"))
+        return splits
 
     def described(self, yaml: Path, description: Description) -> Iterator[tuple[Path, str | None]]:
         """Yield the images that a YAML file names, and their splits."""
@@ -137,7 +154,8 @@ class _Yolo:
 
     def names_of_folder(self) -> Description:
         """Return the classes of a folder: of its one YAML file, or of a file with a name per line."""
-        yamls = sorted(file for ext in ("yaml", "yml") for file in self.root.glob(f"*.{ext}"))
+        found = (file for ext in ("yaml", "yml") for file in self.root.glob(f"*.{ext}"))
+        yamls = sorted(file for file in found if not is_hidden(file.name))
         if len(yamls) == 1:
             return read_yaml(yamls[0])
         if len(yamls) > 1:
@@ -167,6 +185,8 @@ class _Yolo:
 
     def line(self, where: str, words: Sequence[str], scale: tuple[int, int], collector: Collector) -> None:
         """Add what a line says."""
+        if self.points:
+            words = words[:5]
         if len(words) != 5 and (len(words) < 7 or len(words) % 2 == 0):
             what = f"{len(words)} values, where class, x, y, width, height are expected"
             self.problems.append(Problem(where, what, "or a class and the corners of an outline"))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graft.data.coco import leads_out
 from graft.errors import DataError, Problem
-from graft_detection.formats.places import leads_out
 
 MAX_BYTES = 2**20
 _DEEPEST = 20
@@ -24,11 +24,13 @@ class Description:
         names: The classes, in the order of their numbers.
         path: The folder that the other paths are relative to, as it is written.
         places: A split, a path with its images, and where that stands.
+        points: Whether lines have key points behind their boxes (`kpt_shape`).
     """
 
     names: tuple[str, ...] = ()
     path: str = ""
     places: tuple[tuple[str, str, str], ...] = ()
+    points: bool = False
 
     def base(self, yaml: Path, problems: list[Problem]) -> Path:
         """Return the folder that the paths are relative to."""
@@ -99,7 +101,7 @@ def read_yaml(file: Path) -> Description:
                 places.append((split, name, f"{file.name}: {key}"))
     if problems:
         raise DataError(f"{file} cannot be used", problems=problems, fix="correct these keys")
-    return Description(names=tuple(names), path=path, places=tuple(places))
+    return Description(names=tuple(names), path=path, places=tuple(places), points="kpt_shape" in content)
 
 
 def _names(file: Path, content: dict[str, Any], problems: list[Problem]) -> Sequence[str]:

@@ -8,31 +8,28 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from graft.data.coco import CocoFile, CocoImage, coco_files, merged_names, passed_over, read_coco, wrong_size
+from graft.data.decode import BadImage
 from graft.data.decoder import Decoder
 from graft.data.reader import Reader
-from graft.data.readers import SPLIT_WORDS, require_path
+from graft.data.readers import require_path
 from graft.data.samples import Catalogue, Sample
 from graft.errors import DataError, Problem
 from graft_segmentation.masks import MOST_CLASSES
 from graft_segmentation.options import CocoOptions
-from graft_segmentation.readers.coco_document import read_document
-from graft_segmentation.shapes import Shapes, filled
-
-_HEAD = 4096
+from graft_segmentation.shapes import Shapes, check_outline
 
 
 class CocoMaskReader(Reader):
-    """Reads `images`, `annotations` (their `segmentation`) and `categories`; of a folder, `train.json`, `val.json` ….
+    """Reads `images`, `annotations` (their `segmentation`) and `categories`; one file, or one for each split.
 
     Objects of one class become one region. Classes are in the order of their category ids, with the background first.
     """
 
     def detect(self, path: Path) -> str | None:
         """Return why this is COCO's JSON with outlines."""
-        files = _files(path)
-        if not files or not all(_looks_like(file) for file, _ in files):
-            return None
-        return f"{', '.join(file.name for file, _ in files)} in COCO's format"
+        names = ", ".join(file.name for file, _ in coco_files(path))
+        return f"{names} in COCO's format" if names else None
 
     def read(self, path: Path, options: BaseModel) -> Catalogue:
         """Return the images with their outlines.
@@ -43,91 +40,72 @@ class CocoMaskReader(Reader):
         if not isinstance(options, CocoOptions):
             raise TypeError(f"CocoOptions are needed, not {type(options).__name__}")
         require_path(path, "data")
-        files = _files(path)
+        files = [(path, None)] if path.is_file() else coco_files(path)
         if not files:
             raise DataError(f"{path} has no JSON file in COCO's format", fix="data.train=FOLDER/annotations.json")
+        root = path if path.is_dir() else path.parent
         samples: list[Sample] = []
-        problems: list[Problem] = []
-        names: tuple[str, ...] | None = None
-        for file, split in files:
-            own, found, wrong = _read(file, split, options, self.decoder)
-            problems += wrong
-            samples += found
-            if names is not None and own != names:
-                problems.append(Problem(f"{file.name}: categories", "are others than in the file before"))
-            names = names or own
+        read = [read_coco(file, root, folder=options.root) for file, _ in files]
+        for own, (_, split) in zip(read, files, strict=True):
+            samples += _samples(own, split, options, self.decoder)
+        names, problems = merged_names(read)
+        problems = [problem for own in read for problem in own.problems] + problems
         if problems:
             raise DataError(f"{path} cannot be used", problems=problems, fix="correct these places")
-        classes = names or ()
+        classes = tuple(names.values())
         if options.background and options.background not in classes:
             classes = (options.background, *classes)
         if len(classes) > MOST_CLASSES:
             raise DataError(f"{path} has {len(classes)} classes; {MOST_CLASSES} can be told in a mask")
-        root = path if path.is_dir() else path.parent
-        ordered = tuple(sorted(samples, key=lambda sample: sample.id))
-        return Catalogue(samples=ordered, classes=classes, reader="coco-masks", root=root)
-
-
-def _files(path: Path) -> list[tuple[Path, str | None]]:
-    if path.is_file():
-        return [(path, None)] if path.suffix.lower() == ".json" else []
-    if not path.is_dir():
-        return []
-    places = (path, path / "annotations")
-    found = [file for place in places if place.is_dir() for file in sorted(place.glob("*.json"))]
-    return [(file, split) for file in found if (split := SPLIT_WORDS.get(file.stem.rpartition("_")[2].lower()))]
-
-
-def _looks_like(file: Path) -> bool:
-    with file.open("rb") as stream:
-        head = stream.read(_HEAD)
-    return any(f'"{key}"'.encode() in head for key in ("images", "annotations", "categories"))
-
-
-def _read(
-    file: Path, split: str | None, options: CocoOptions, decoder: Decoder
-) -> tuple[tuple[str, ...], list[Sample], list[Problem]]:
-    """Return class names, samples and what is wrong with a file.
-
-    Raises:
-        DataError: When it is no JSON at all.
-    """
-    document = read_document(file)
-    problems, images, names = document.problems, document.images, document.names
-    root = _root(file, options, [name for name, _ in images.values()])
-    shapes: dict[Any, list[tuple[str, Any]]] = defaultdict(list)
-    for number, entry in enumerate(document.annotations):
-        where = f"{file.name}: annotations[{number}]"
-        try:
-            image, name = entry["image_id"], names[entry["category_id"]]
-            if image not in images:
-                problems.append(Problem(where, f"its image_id {image} is no image's"))
-                continue
-            filled(entry["segmentation"], images[image][1])
-            shapes[image].append((name, entry["segmentation"]))
-        except KeyError as error:
-            problems.append(
-                Problem(where, f"has no {error}" if str(error).startswith("'") else f"category_id {error} is none")
-            )
-        except (ValueError, TypeError) as error:
-            problems.append(Problem(where, str(error)))
-    samples = []
-    for image, (name, size) in images.items():
-        path = (root / name).resolve()
-        if not path.is_relative_to(root.resolve()):
-            problems.append(Problem(f"{file.name}: image {image}", f"{name} leads out of {root}"))
-            continue
-        target = Shapes(
-            tuple(shapes[image]), size, options.background or None, f"{file.name}: {name}", root / name, decoder
+        return Catalogue(
+            samples=tuple(sorted(samples, key=lambda sample: sample.id)),
+            classes=classes,
+            reader="coco-masks",
+            root=root,
+            notes=tuple(passed_over(files)),
         )
-        samples.append(Sample(id=name, path=root / name, target=target, split=split, where=file.name))
-    return tuple(names.values()), samples, problems
 
 
-def _root(file: Path, options: CocoOptions, names: list[str]) -> Path:
-    """Return the folder that file names are relative to."""
-    if options.images is not None:
-        return file.parent / options.images
-    above = file.parent.parent if file.parent.name == "annotations" else file.parent
-    candidates = [file.parent, above, above / "images", above / file.stem, above / "images" / file.stem]
-    return next((folder for folder in candidates if names and (folder / names[0]).is_file()), file.parent)
+def _samples(coco: CocoFile, split: str | None, options: CocoOptions, decoder: Decoder) -> list[Sample]:
+    sizes = {number: _size(coco, image, decoder) for number, image in coco.images.items()}
+    shapes: dict[Any, list[tuple[str, Any]]] = defaultdict(list)
+    for place, row in coco.annotations("image_id", "category_id", "segmentation"):
+        number, label = row["image_id"], coco.category(place, row)
+        if not isinstance(number, (int, str)) or number not in coco.images:
+            coco.note(f"{place}.image_id", f"{number!r} is no image's")
+            continue
+        size = sizes[number]
+        if label is None or size is None:
+            continue
+        try:
+            check_outline(row["segmentation"], size)
+        except ValueError as error:
+            coco.note(f"{place}.segmentation", str(error))
+        else:
+            shapes[number].append((label, row["segmentation"]))
+    return [
+        Sample(
+            id=image.id,
+            path=image.path,
+            target=Shapes(tuple(shapes[number]), size, options.background or None, image.where, image.path, decoder),
+            split=split,
+            where=image.where,
+        )
+        for number, image in coco.images.items()
+        if (size := sizes[number]) is not None
+    ]
+
+
+def _size(coco: CocoFile, image: CocoImage, decoder: Decoder) -> tuple[int, int] | None:
+    """Return (H, W) as the annotation says; None, noted, where it says nothing or the file is of another size."""
+    if image.size is None:
+        coco.problems.append(Problem(image.where, "has no height and width, which outlines need"))
+        return None
+    try:
+        problem = wrong_size(image.path, image.size, decoder.size(image.path), where=image.where)
+    except BadImage:
+        problem = None  # The check of the images says so.
+    if problem is not None:
+        coco.problems.append(problem)
+        return None
+    return image.size

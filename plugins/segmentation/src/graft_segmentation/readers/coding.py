@@ -40,6 +40,12 @@ def coding_of(options: MaskOptions, masks: Sequence[Pair], root: Path, decoder: 
     """
     ignore = frozenset(options.ignore)
     if options.threshold is not None:
+        if options.ignore or isinstance(options.classes, dict):
+            raise DataError(
+                "data.reader.threshold divides all values of grey masks in two, and data.reader.ignore or a value for "
+                "each class says something else",
+                fix="data.reader.classes=['background','road'], or leave the threshold out",
+            )
         names = tuple(options.classes or (BACKGROUND, FOREGROUND))
         if len(names) != 2:
             raise DataError(

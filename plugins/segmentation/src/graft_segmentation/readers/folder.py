@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from graft.data.decoder import Decoder
 from graft.data.reader import Reader
-from graft.data.samples import SPLITS, Catalogue, Sample
+from graft.data.readers import SPLIT_WORDS, is_hidden, walk
+from graft.data.samples import Catalogue, Sample
 from graft.errors import DataError, Problem
 from graft_segmentation.masks import ClassFiles, MaskFile, MaskSource
 from graft_segmentation.options import MaskFolderOptions
@@ -17,7 +18,6 @@ from graft_segmentation.readers.coding import BACKGROUND, coding_of
 
 IMAGES = ("images", "image", "img", "imgs", "JPEGImages")
 MASKS = ("masks", "mask", "labels", "label", "annotations", "groundtruth", "gt", "SegmentationClass")
-_ALIASES = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg", ".webp", ".pgm")
 
 
@@ -48,11 +48,14 @@ class MaskFolderReader(Reader):
             )
         found: list[tuple[Path, Path, str | None, list[Path] | dict[str, Path]]] = []
         missing: list[Path] = []
-        names = sorted({name for _, masks, _ in parts for name in _class_folders(masks, self.decoder)})
+        names = sorted({name for images, masks, _ in parts for name in _class_folders(images, masks, self.decoder)})
         for images, masks, split in parts:
-            for image in sorted(file for file in images.rglob("*") if file.is_file() and self.decoder.reads(file)):
+            folders = _Masks(masks, options.suffix, self.decoder)
+            for image in sorted(_files(images)):
+                if not self.decoder.reads(image):
+                    continue
                 below = image.relative_to(images)
-                mask = _masks_of(masks, below, options.suffix, names, self.decoder)
+                mask = folders.of_classes(below, names) if names else folders.of(below)
                 if mask:
                     found.append((image, images, split, mask))
                 else:
@@ -92,22 +95,38 @@ def _parts(root: Path, options: MaskFolderOptions) -> Iterator[tuple[Path, Path,
     pair = _pair(root, options)
     if pair is not None:
         images, masks = pair
-        splits = [folder for folder in sorted(images.iterdir()) if folder.is_dir() and _split(folder.name)]
-        for folder in splits:
-            if (masks / folder.name).is_dir():
-                yield folder, masks / folder.name, _split(folder.name)
+        partners = _split_folders(masks)
+        splits = _split_folders(images)
+        for name, folder in splits.items():
+            same = [other for word, other in partners.items() if _split(word) == _split(name)]
+            yield folder, partners.get(name, same[0] if same else masks / name), _split(name)
         if not splits:
             yield images, masks, None
         return
-    for folder in sorted(root.iterdir()):
-        if folder.is_dir() and _split(folder.name) and (below := _pair(folder, options)) is not None:
-            yield *below, _split(folder.name)
+    folders = _split_folders(root)
+    pairs = {name: _pair(folder, options) for name, folder in folders.items()}
+    if not any(pairs.values()):
+        return
+    for name, own in pairs.items():
+        # Of images without masks each is named later.
+        if own is None and (alone := _first(folders[name], _image_names(options))) is not None:
+            own = alone, folders[name] / (options.masks or MASKS[0])
+        if own is not None:
+            yield *own, _split(name)
 
 
 def _pair(root: Path, options: MaskFolderOptions) -> tuple[Path, Path] | None:
-    images = _first(root, (options.images,) if options.images else IMAGES)
+    images = _first(root, _image_names(options))
     masks = _first(root, (options.masks,) if options.masks else MASKS)
     return (images, masks) if images is not None and masks is not None else None
+
+
+def _image_names(options: MaskFolderOptions) -> Sequence[str]:
+    return (options.images,) if options.images else IMAGES
+
+
+def _split_folders(root: Path) -> dict[str, Path]:
+    return {folder.name: folder for folder in sorted(root.iterdir()) if folder.is_dir() and _split(folder.name)}
 
 
 def _first(root: Path, names: Sequence[str]) -> Path | None:
@@ -115,35 +134,62 @@ def _first(root: Path, names: Sequence[str]) -> Path | None:
 
 
 def _split(name: str) -> str | None:
-    word = _ALIASES.get(name.lower(), name.lower())
-    return word if word in SPLITS else None
+    return SPLIT_WORDS.get(name.lower())
 
 
-def _class_folders(masks: Path, decoder: Decoder) -> list[str]:
-    """Return the names of folders that hold masks of one class each."""
-    folders = [folder for folder in masks.iterdir() if folder.is_dir()]
-    flat = any(file.is_file() and file.name.lower().endswith(_endings(decoder)) for file in masks.iterdir())
-    return [] if flat else [folder.name for folder in folders]
+def _class_folders(images: Path, masks: Path, decoder: Decoder) -> list[str]:
+    """Return the names of folders that hold masks of one class each: those that images have none of."""
+    if not masks.is_dir():
+        return []
+    inside = [entry for entry in masks.iterdir() if not is_hidden(entry.name)]
+    flat = any(file.is_file() and file.name.lower().endswith(_endings(decoder)) for file in inside)
+    return [] if flat else [entry.name for entry in inside if entry.is_dir() and not (images / entry.name).is_dir()]
 
 
-def _masks_of(
-    masks: Path, below: Path, suffix: str, classes: Sequence[str], decoder: Decoder
-) -> list[Path] | dict[str, Path]:
-    if classes:
-        per_class = {name: _mask(masks / name, below, suffix, decoder) for name in classes}
-        return {name: file for name, file in per_class.items() if file is not None}
-    file = _mask(masks, below, suffix, decoder)
-    return [] if file is None else [file]
+def _files(folder: Path) -> Iterator[Path]:
+    return (Path(place, name) for place, names in walk(folder) for name in names if not is_hidden(name))
 
 
 def _endings(decoder: Decoder) -> tuple[str, ...]:
     return (*_MASK_SUFFIXES, *decoder.suffixes, *decoder.mask_suffixes)
 
 
-def _mask(masks: Path, below: Path, suffix: str, decoder: Decoder) -> Path | None:
-    stem = masks / below.parent / f"{decoder.stem(below)}{suffix}"
-    candidates = (stem.with_name(f"{stem.name}{ending}") for ending in _endings(decoder))
-    return next((file for file in candidates if file.is_file()), None)
+class _Masks:
+    """Finds masks by the names of images.
+
+    Args:
+        folder: Of the masks.
+        suffix: What stands in a mask's name behind that of its image.
+        decoder: Knows names and endings.
+    """
+
+    def __init__(self, folder: Path, suffix: str, decoder: Decoder) -> None:
+        self._folder, self._suffix, self._decoder = folder, suffix, decoder
+        self._listed: dict[Path, dict[str, Path]] = {}
+
+    def of(self, below: Path) -> list[Path]:
+        """Return the mask of an image, by the image's path below its folder."""
+        file = self._find(self._folder, below)
+        return [] if file is None else [file]
+
+    def of_classes(self, below: Path, classes: Sequence[str]) -> dict[str, Path]:
+        """Return an image's mask of each class that has one."""
+        found = {name: self._find(self._folder / name, below) for name in classes}
+        return {name: file for name, file in found.items() if file is not None}
+
+    def _find(self, folder: Path, below: Path) -> Path | None:
+        place = folder / below.parent
+        if place not in self._listed:
+            # Endings are the same in capitals; names are not.
+            self._listed[place] = {
+                f"{file.name[: -len(ending)]}{ending}": file
+                for file in (sorted(place.iterdir()) if place.is_dir() else ())
+                for ending in _endings(self._decoder)
+                if file.name.lower().endswith(ending) and file.is_file()
+            }
+        stem = f"{self._decoder.stem(below)}{self._suffix}"
+        known = self._listed[place]
+        return next((known[name] for ending in _endings(self._decoder) if (name := f"{stem}{ending}") in known), None)
 
 
 def _refuse(root: Path, missing: Sequence[Path], options: MaskFolderOptions) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from graft.data.reader import Reader
-from graft.data.readers import SPLIT_WORDS, require_path
-from graft.data.samples import Catalogue, Sample
-from graft.errors import DataError, Problem, did_you_mean
+from graft.data.readers import is_file, require_path
+from graft.data.readers.table import Table, is_table
+from graft.data.samples import Catalogue
+from graft.errors import DataError
 from graft_segmentation.masks import MaskFile
 from graft_segmentation.options import PairsOptions
 from graft_segmentation.readers.coding import coding_of
-
-_TABLES = (".csv", ".tsv")
 
 
 class PairsReader(Reader):
@@ -23,11 +22,15 @@ class PairsReader(Reader):
 
     def detect(self, path: Path) -> str | None:
         """Return why this is such a table."""
-        if path.suffix.lower() not in _TABLES or not path.is_file():
+        if not is_table(path):
             return None
         options = PairsOptions()
-        header = _rows(path)[0]
-        return "a table with the columns image and mask" if {options.image, options.mask} <= set(header) else None
+        try:
+            _, header = next(Table(path, options).rows(), (1, []))
+        except (DataError, OSError):
+            return None
+        named = {options.path, options.mask} <= {name.strip() for name in header}
+        return f"a table with the columns {options.path} and {options.mask}" if named else None
 
     def read(self, path: Path, options: BaseModel) -> Catalogue:
         """Return a sample for each row.
@@ -40,76 +43,30 @@ class PairsReader(Reader):
         require_path(path, "data")
         if not path.is_file():
             raise DataError(f"{path} is a folder, and the reader 'pairs' needs a table", fix="data.train=TABLE.csv")
-        header, *rows = _rows(path)
-        problems = [
-            Problem(path.name, f"has no column '{name}'", did_you_mean(name, header) or f"data.reader.{key}=COLUMN")
-            for key, name in (("image", options.image), ("mask", options.mask))
-            if name not in header
-        ]
-        if problems:
-            raise DataError(f"{path} cannot be used", problems=problems, fix="name the columns, or rename them")
-        found: list[tuple[str, Path, Path, str | None, str | None, str]] = []
-        seen: dict[str, int] = {}
-        for line, cells in enumerate(rows, 2):
-            where = f"{path.name} line {line}"
-            if not any(cells):
-                continue
-            if len(cells) != len(header):
-                problems.append(Problem(where, f"{len(cells)} cells, where the header has {len(header)} columns"))
-                continue
-            row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-            image, mask = row[options.image], row[options.mask]
-            word = row.get(options.split, "")
-            split = SPLIT_WORDS.get(word.lower()) if word else None
-            if word and split is None:
-                problems.append(
-                    Problem(where, f"'{word}' is no split", did_you_mean(word, SPLIT_WORDS) or "train, val or test")
-                )
-            if image in seen:
-                problems.append(Problem(where, f"{image} is in line {seen[image]}, too"))
-            seen[image] = line
-            for name, value in (("image", image), ("mask", mask)):
-                if not value:
-                    problems.append(Problem(where, f"there is no {name}"))
-                elif name == "mask" and not (path.parent / value).is_file():
-                    problems.append(Problem(where, f"the mask {value} does not exist"))
-            found.append((image, path.parent / image, path.parent / mask, split, row.get(options.group) or None, where))
-        if problems or not found:
-            problems = problems or [Problem(path.name, "has no rows")]
-            raise DataError(f"{path} cannot be used", problems=problems, fix="correct these lines")
-        coding, how = coding_of(options, [(mask, image) for _, image, mask, *_ in found], path.parent, self.decoder)
-        samples = [
-            Sample(
-                id=name,
-                path=image,
-                target=MaskFile(mask, image, coding, self.decoder),
-                split=split,
-                group=group,
-                where=where,
-            )
-            for name, image, mask, split, group, where in found
-        ]
+        table = _Pairs(path, options)
+        table.read()
+        found = table.checked()
+        coding, how = coding_of(options, [(sample.target, sample.path) for sample in found], path.parent, self.decoder)
         return Catalogue(
-            samples=tuple(sorted(samples, key=lambda sample: sample.id)),
+            samples=tuple(
+                replace(sample, target=MaskFile(sample.target, sample.path, coding, self.decoder)) for sample in found
+            ),
             classes=tuple(coding.classes),
             reader="pairs",
-            root=path.parent,
+            root=table.root,
             notes=(how,),
         )
 
 
-def _rows(path: Path) -> list[list[str]]:
-    """Return the cells of a table, the header first.
+class _Pairs(Table):
+    reader = "pairs"
+    uses = ("path", "mask", "split", "group", "time")
 
-    Raises:
-        DataError: When it is no table in UTF-8.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            separator = max(",;\t", key=first.count)
-            file.seek(0)
-            rows = list(csv.reader(file, delimiter=separator))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is no table in UTF-8: {error}", fix="save it as CSV in UTF-8") from error
-    return [[name.strip() for name in rows[0]], *rows[1:]] if rows else [[]]
+    def target(self, line: int, cells: dict[str, str]) -> Path:
+        """Return the mask that a row names."""
+        path = self.file(cells["mask"])
+        if not cells["mask"]:
+            self.note(line, "no mask")
+        elif not is_file(path):
+            self.note(line, f"the mask {cells['mask']} does not exist", self.similar(path))
+        return path
