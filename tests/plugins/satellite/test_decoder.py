@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
+from pydantic import ValidationError
 
 from graft.data import BadImage
+from graft_satellite.bands import index_of
 from graft_satellite.decoder import SatelliteDecoder
 from graft_satellite.options import SatelliteOptions
 from scenes import NAMES, scene
@@ -124,6 +126,22 @@ def test_displayed__colours_by_their_names_and_haze_as_haze() -> None:
     assert clear[0, 0].tolist() == [255, 170, 85]
     hazy = one.displayed(pixels * np.float32(0.8) + np.float32(0.2))
     assert hazy[9, 0].min() > 100 > clear[9, 0].max()
+    for numbered in (decoder(bands=(1, 2, 3, 4), names=NAMES, high=4000), decoder(names=NAMES, high=4000)):
+        assert numbered.displayed(pixels)[0, 0].tolist() == [255, 170, 85]
+        assert numbered.displayed(pixels[:, :, :3])[0, 0].tolist() == [255, 170, 85]
+
+
+def test_limits__that_make_no_range_are_refused() -> None:
+    for given in ({"low": 5, "high": 5}, {"low": (0, 9), "high": 9}, {"low": 100}, {"low": (0, 1), "high": (1, 2, 3)}):
+        with pytest.raises(ValidationError):
+            SatelliteOptions(**given)
+
+
+def test_index__what_is_no_number_is_the_middle() -> None:
+    bands = {"nir": np.array([[np.nan, 3.0, np.inf]]), "red": np.array([[1.0, 1.0, 1.0]])}
+    found = index_of("ndvi", bands)
+    assert np.isfinite(found).all()
+    assert found[0, 1] == 0.75
 
 
 def test_usual_images__are_read_as_usual(tmp_path: Path) -> None:

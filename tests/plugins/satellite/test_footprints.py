@@ -74,3 +74,43 @@ def test_pixel_area__in_degrees(tmp_path: Path) -> None:
         out.write(np.ones((1, 64, 64), "uint8"))
     # A ten-thousandth of a degree at 60 degrees: 11.14 m to the north, 5.58 m to the east.
     assert pixel_area(DECODER, tmp_path / "a.tif") == pytest.approx(11.141 * 5.580, rel=2e-3)
+
+
+def test_places_that_are_not_on_the_earth_are_none(tmp_path: Path) -> None:
+    scene(tmp_path / "wrong.tif", (60, 60), west=4e9)
+    scene(tmp_path / "a.tif", (60, 60), west=400_000)
+    assert footprint(DECODER, tmp_path / "wrong.tif") is None
+    assert pixel_area(DECODER, tmp_path / "wrong.tif") is None
+    assert leaks(tmp_path, {"train": ["wrong.tif"], "test": ["a.tif"]}) == []
+
+
+def test_leaks__tiles_of_a_sinusoidal_map(tmp_path: Path) -> None:
+    modis = "+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +R=6371007.181 +units=m +no_defs"
+    profile: dict[str, Any] = {
+        "driver": "GTiff",
+        "height": 120,
+        "width": 120,
+        "count": 1,
+        "dtype": "uint8",
+        "crs": modis,
+    }
+    side = 1_111_950.5197
+    for name, column in (("h11v02", 11), ("h17v02", 17)):
+        place = from_origin((column - 18) * side, 7 * side, side / 120, side / 120)
+        with rasterio.open(tmp_path / f"{name}.tif", "w", **profile, transform=place) as out:
+            out.write(np.ones((1, 120, 120), "uint8"))
+    assert leaks(tmp_path, {"train": ["h11v02.tif"], "test": ["h17v02.tif"]}) == []
+
+
+def test_leaks__across_the_antimeridian(tmp_path: Path) -> None:
+    profile: dict[str, Any] = {"driver": "GTiff", "height": 100, "width": 100, "count": 1, "dtype": "uint8"}
+    for name, zone, longitude in (("fiji", 32760, 179.98), ("beyond", 32701, 179.98), ("africa", 32733, 15.0)):
+        (x,), (y,) = transform("EPSG:4326", f"EPSG:{zone}", [longitude], [-17.0])
+        with rasterio.open(
+            tmp_path / f"{name}.tif", "w", **profile, crs=f"EPSG:{zone}", transform=from_origin(x, y, 100, 100)
+        ) as out:
+            out.write(np.ones((1, 100, 100), "uint8"))
+    west, _, east, _ = footprint(DECODER, tmp_path / "fiji.tif").bounds
+    assert (west, east) == (-180, 180)
+    (said,) = leaks(tmp_path, {"train": ["fiji.tif", "africa.tif"], "test": ["beyond.tif"]})
+    assert said.startswith("fiji.tif: in train, shows the ground of beyond.tif in test")

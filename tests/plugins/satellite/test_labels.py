@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from rasterio.crs import CRS
 from rasterio.transform import from_origin
 from rasterio.warp import transform_geom
 
 from graft.data import BadImage
+from graft_satellite.boxes import VectorBoxReader
 from graft_satellite.decoder import SatelliteDecoder
-from graft_satellite.options import SatelliteOptions
+from graft_satellite.options import SatelliteOptions, VectorBoxOptions
 from graft_segmentation.masks import IGNORE, BadMask, Coding, MaskFile
 from graft_segmentation.options import MaskFolderOptions
 from graft_segmentation.readers.folder import MaskFolderReader
@@ -216,3 +218,68 @@ def test_shapes__without_the_attribute_or_with_a_text(tmp_path: Path) -> None:
         put_together(decoder(attribute="kind"), tmp_path / "a.tif", shapes(tmp_path / "s.geojson"))
     with pytest.raises(BadImage, match="cover is 'wood', and a class is a whole number"):
         put_together(decoder(attribute="cover"), tmp_path / "a.tif", shapes(tmp_path / "s.geojson", attribute="wood"))
+
+
+def test_shapes__numbers_that_are_no_classes(tmp_path: Path) -> None:
+    scene(tmp_path / "a.tif")
+    for value in (-1, 2**40):
+        with pytest.raises(BadImage, match=f"cover is {value}, and a class is a number from 0 to 65535"):
+            put_together(
+                decoder(attribute="cover"), tmp_path / "a.tif", shapes(tmp_path / "s.geojson", attribute=value)
+            )
+
+
+@pytest.mark.parametrize(
+    "name", ["http://127.0.0.1:9/crs.wkt", "/vsicurl/http://127.0.0.1:9/crs.wkt", "{folder}/crs.wkt"]
+)
+def test_shapes__the_name_of_their_system_opens_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / "crs.wkt").write_text(CRS.from_epsg(32633).to_wkt())
+    scene(tmp_path / "a.tif")
+    path = shapes(tmp_path / "s.geojson", crs=name.format(folder=tmp_path))
+    with pytest.raises(BadImage, match=r"the system of coordinates .* is not read; EPSG:4326, say, is"):
+        put_together(decoder(), tmp_path / "a.tif", path)
+
+
+@pytest.mark.parametrize("name", ["urn:ogc:def:crs:EPSG::32633", "epsg:32633", CRS.from_epsg(32633).to_wkt()])
+def test_shapes__the_usual_names_of_a_system_are_read(tmp_path: Path, name: str) -> None:
+    scene(tmp_path / "a.tif")
+    found = put_together(decoder(attribute="cover"), tmp_path / "a.tif", shapes(tmp_path / "s.geojson", crs=name))
+    np.testing.assert_array_equal(found, MASK)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:4326"])
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]},
+        {"type": "Polygon", "coordinates": [[[400_000, 5_499_000], [400_100, "x"], [400_100, 5_499_100]]]},
+        {"type": "Blob", "coordinates": [1, 2]},
+        {"type": "Polygon"},
+        {"coordinates": [1, 2]},
+        {"type": "Point", "coordinates": [1e400, 2]},
+        {"type": "Point", "coordinates": [4e9, 5e9]},
+    ],
+    ids=["two points", "a text", "no kind", "no places", "no type", "infinite", "metres as degrees"],
+)
+def test_shapes__that_are_malformed_are_refused_in_any_system(tmp_path: Path, crs: str, geometry: Any) -> None:
+    scene(tmp_path / "a.tif")
+    document = json.loads(shapes(tmp_path / "s.geojson", crs=crs).read_text())
+    document["features"][0]["geometry"] = geometry
+    (tmp_path / "s.geojson").write_text(json.dumps(document))
+    if crs == "EPSG:32633" and geometry.get("coordinates") == [4e9, 5e9]:
+        assert (put_together(decoder(), tmp_path / "a.tif", tmp_path / "s.geojson") == 0).all()  # far away, no more
+        return
+    with pytest.raises(BadImage, match="a shape cannot be read"):
+        put_together(decoder(), tmp_path / "a.tif", tmp_path / "s.geojson")
+
+
+def test_boxes__an_object_larger_than_a_tile_is_in_all_that_it_fills(tmp_path: Path) -> None:
+    scene(tmp_path / "a.tif", (90, 130))
+    shapes(tmp_path / "a.geojson", attribute="lake")  # 30 x 50 pixels, of which no tile of 20 has a fifth
+    reader = VectorBoxReader(decoder=SatelliteDecoder(options=SatelliteOptions(high=1, tile=20)))
+    catalogue = reader.read(tmp_path, VectorBoxOptions(attribute="cover"))
+    covered = [sample for sample in catalogue.samples if len(sample.target)]
+    assert catalogue.classes == ("lake",)
+    assert len(covered) >= 4
+    areas = [float(sample.target.areas.sum()) for sample in covered]
+    assert 0.85 * 30 * 50 <= sum(areas) <= 30 * 50

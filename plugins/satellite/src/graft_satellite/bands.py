@@ -65,8 +65,8 @@ def scaled(values: NDArray[Any], mask: NDArray[np.bool_], options: SatelliteOpti
 
 
 def index_of(name: str, bands: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-    """Return a spectral index `(h, w)`, -1…1 as 0…1; where both bands are 0 it is the middle."""
-    first, second = (bands[need].astype(np.float32) for need in INDICES[name])
+    """Return a spectral index `(h, w)`, -1…1 as 0…1; where both bands are 0, or no numbers, it is the middle."""
+    first, second = (np.nan_to_num(bands[need].astype(np.float32), posinf=0, neginf=0) for need in INDICES[name])
     total = first + second
     value = np.divide(first - second, total, out=np.zeros_like(total), where=total != 0)
     unit: NDArray[np.float32] = ((value.clip(-1, 1) + 1) / 2).astype(np.float32)

@@ -19,7 +19,8 @@ from graft_satellite.labels import VECTORS, shapes_in
 from graft_satellite.options import VectorBoxOptions
 
 _VISIBLE = 0.2
-"""Share of a box's area that must be in a tile for the box, cut at its edge, to count there."""
+"""Share of a box's area that must be in a tile for the box, cut at its edge, to count there; or the share of the tile
+that it fills, of an object that is larger than a tile."""
 
 
 class VectorBoxReader(Reader):
@@ -72,13 +73,13 @@ class VectorBoxReader(Reader):
                 raise BadImage("grid", f"{image.name} does not say where it lies")
             crs, transform = dataset.crs, dataset.transform
         shapes: list[tuple[Any, str]] = []
-        for geometry, properties in shapes_in(labels, crs):
+        for shape, properties in shapes_in(labels, crs):
             if not isinstance(name := properties.get(attribute), str) or not name.strip():
                 there = ", ".join(properties) or "none"
                 raise BadImage(
                     "attribute", f"a shape has no text '{attribute}' (data.reader.attribute); it has {there}"
                 )
-            shapes.append((shapely.geometry.shape(geometry), name.strip()))
+            shapes.append((shape, name.strip()))
         assert isinstance(self.decoder, SatelliteDecoder)
         samples = []
         for part in self.decoder.parts(image):
@@ -124,5 +125,5 @@ def _box_of(shape: Any, back: Any, size: tuple[int, int]) -> list[float] | None:
     top, bottom = min(y for _, y in points), max(y for _, y in points)
     box = [max(left, 0.0), max(top, 0.0), min(right, float(size[1])), min(bottom, float(size[0]))]
     kept = max(box[2] - box[0], 0) * max(box[3] - box[1], 0)
-    whole = (right - left) * (bottom - top)
-    return box if whole > 0 and kept >= _VISIBLE * whole and kept > 0 else None
+    enough = _VISIBLE * min((right - left) * (bottom - top), size[0] * size[1])
+    return box if kept >= enough > 0 else None

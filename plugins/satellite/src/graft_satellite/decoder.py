@@ -129,8 +129,11 @@ class SatelliteDecoder(Decoder):
 
         What is dark stays where it is, so that haze shows.
         """
-        names = [str(band) for band in self.options.bands] or list(self.options.names)
-        if {"red", "green", "blue"} <= set(names) and len(names) <= pixels.shape[2]:
+        known = self.options.names
+        bands = self.options.bands or range(1, len(known) + 1)
+        names = [known[band - 1] if isinstance(band, int) and band <= len(known) else str(band) for band in bands]
+        names = names[: pixels.shape[2]]  # of four bands the first three may be read
+        if {"red", "green", "blue"} <= set(names):
             pixels = pixels[:, :, [names.index(colour) for colour in ("red", "green", "blue")]]
         if pixels.dtype != np.uint8:
             pixels = (pixels / max(np.percentile(pixels[:, :, :3], 99), 1e-6)).clip(0, 1)

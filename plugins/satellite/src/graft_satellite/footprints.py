@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rasterio.warp import transform as transform_points
-from rasterio.warp import transform_geom
 
 from graft_satellite.decoder import SatelliteDecoder
-from graft_satellite.geotiff import is_geotiff, opened
+from graft_satellite.geotiff import GDAL_ERRORS, is_geotiff, opened
 
 _DEGREES = "EPSG:4326"
 _EDGE = 8
@@ -21,7 +20,7 @@ _AXIS, _ECCENTRICITY = 6_378_137.0, 0.00669438
 
 
 def footprint(decoder: SatelliteDecoder, path: Path) -> Any | None:
-    """Return the outline of an image in degrees, a shapely polygon; None where it does not say where it lies.
+    """Return the outline of an image in degrees, of shapely's; None where it says no place, or one not on the earth.
 
     Raises:
         BadImage: When its file cannot be read.
@@ -35,15 +34,35 @@ def footprint(decoder: SatelliteDecoder, path: Path) -> Any | None:
         if dataset.crs is None or dataset.transform.is_identity:
             return None
         ring = [dataset.transform @ point for point in _outline(*region)]
-        outline = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
-        return shapely.geometry.shape(transform_geom(dataset.crs, _DEGREES, outline))
+        pixel = math.sqrt(abs(dataset.transform.determinant))
+        try:
+            there = transform_points(dataset.crs, _DEGREES, *zip(*ring, strict=True))
+            back = transform_points(_DEGREES, dataset.crs, *there)
+        except GDAL_ERRORS:
+            return None
+    # Where a projection ends within the image, its edge is nowhere on the earth, and does not come back from there.
+    points = [
+        point
+        for point, (x1, y1), (x2, y2) in zip(zip(*there, strict=True), ring, zip(*back, strict=True), strict=True)
+        if all(map(math.isfinite, point)) and math.hypot(x1 - x2, y1 - y2) < pixel
+    ]
+    if len(points) < 3:
+        return None
+    longitudes = [x for x, _ in points]
+    if max(longitudes) - min(longitudes) < 180:
+        return shapely.make_valid(shapely.Polygon(points))
+    # Across the antimeridian: what is beyond it comes in again at the other side.
+    whole = shapely.make_valid(shapely.Polygon([(x + 360 * (x < 0), y) for x, y in points]))
+    world = shapely.box(-180, -90, 180, 90)
+    beyond = shapely.transform(whole, lambda places: places - (360, 0))
+    return shapely.union(shapely.intersection(whole, world), shapely.intersection(beyond, world))
 
 
 def pixel_area(decoder: SatelliteDecoder, path: Path) -> float | None:
     """Return the square metres of ground that an image's pixel covers, in its middle, on the ellipsoid of WGS 84.
 
     Projections stretch the ground; in Web Mercator a pixel of 10 m is one of 6 m at 52 degrees. None where the image
-    does not say where it lies.
+    says no place, or one that is not on the earth.
 
     Raises:
         BadImage: When its file cannot be read.
@@ -57,7 +76,12 @@ def pixel_area(decoder: SatelliteDecoder, path: Path) -> float | None:
         # The middle, and half of the image to the right of it and below: far enough apart for the numbers' precision.
         row, column = top + height / 2, left + width / 2
         points = [dataset.transform @ at for at in ((column, row), (left + width, row), (column, top + height))]
-        longitudes, latitudes = transform_points(dataset.crs, _DEGREES, *zip(*points, strict=True))
+        try:
+            longitudes, latitudes = transform_points(dataset.crs, _DEGREES, *zip(*points, strict=True))
+        except GDAL_ERRORS:
+            return None
+    if not all(map(math.isfinite, (*longitudes, *latitudes))):
+        return None
     latitude = math.radians(latitudes[0])
     bent = 1 - _ECCENTRICITY * math.sin(latitude) ** 2
     east = math.radians(1) * _AXIS / math.sqrt(bent) * math.cos(latitude)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
@@ -31,6 +32,11 @@ _LOCKED = {
     "GDAL_PAM_ENABLED": "NO",  # nothing is written beside it
     "GDAL_CACHEMAX": 64,
 }
+
+
+GDAL_ERRORS = (RasterioError, CPLE_BaseError, SystemError)
+"""What rasterio raises: its own errors, from some functions those of GDAL, which are none of them, and `SystemError`
+where it has lost GDAL's reason."""
 
 
 def is_geotiff(path: Path) -> bool:
@@ -55,11 +61,11 @@ def opened(path: Path) -> Iterator[Any]:
     if not head:
         raise BadImage("empty", "the file is empty")
     if head not in _MARKS:
-        raise BadImage("format", "named as a TIFF, but it is none")
+        raise BadImage("format", "named as a TIFF, but it is none" if is_geotiff(path) else "it is no TIFF")
     try:
         with rasterio.Env(**_LOCKED), rasterio.open(path.absolute(), driver="GTiff", sharing=False) as dataset:
             yield dataset
-    except (RasterioError, OSError, ValueError, MemoryError) as error:
+    except (*GDAL_ERRORS, OSError, ValueError, MemoryError) as error:
         if isinstance(error, BadImage):
             raise
         raise BadImage("corrupt", f"cannot be decoded: {error}") from error

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
+import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import MaskFlags, Resampling
@@ -19,11 +21,16 @@ from rasterio.warp import transform_geom
 from rasterio.windows import transform as transform_in
 
 from graft.data import BadImage
-from graft_satellite.geotiff import opened, window_of
+from graft_satellite.geotiff import GDAL_ERRORS, opened, window_of
 from graft_satellite.tiles import Region
 
 VECTORS = (".geojson", ".gpkg")
+_MOST = 65_536
+"""Class numbers, as many as 16 bits tell apart."""
 _WGS84 = CRS.from_epsg(4326)
+_EPSG = re.compile(r"(?:urn:ogc:def:crs:)?EPSG:(?:[\d.]*:)?(\d{1,6})", re.IGNORECASE)
+_CRS84 = re.compile(r"(?:urn:ogc:def:crs:)?OGC:(?:[\d.]*:)?CRS84", re.IGNORECASE)
+_WKT = re.compile(r"(?:GEOG|PROJ|GEOD|COMPD|COMPOUND|BOUND|LOCAL_|ENG|DERIVED)[A-Z]*\[")
 
 
 def from_raster(path: Path, scene: Path, region: Region) -> np.ma.MaskedArray[Any, Any]:
@@ -79,21 +86,23 @@ def from_vector(path: Path, scene: Path, region: Region, attribute: str | None) 
             raise BadImage("grid", "the image does not say where it lies")
         crs, transform = image.crs, transform_in(window_of(region), image.transform)
     burnt = []
-    for geometry, properties in shapes_in(path, crs):
+    for shape, properties in shapes_in(path, crs):
         if attribute is not None and attribute not in properties:
             raise BadImage("attribute", f"a shape has no attribute '{attribute}'; it has {', '.join(properties)}")
         value = 1 if attribute is None else properties[attribute]
         if isinstance(value, bool) or not isinstance(value, int):
             raise BadImage("attribute", f"{attribute} is {value!r}, and a class is a whole number here")
-        burnt.append((geometry, value))
+        if not 0 <= value < _MOST:
+            raise BadImage("attribute", f"{attribute} is {value}, and a class is a number from 0 to {_MOST - 1}")
+        burnt.append((shape, value))
     if not burnt:
         return np.zeros(region[2:], np.int64)
     filled: NDArray[Any] = rasterize(burnt, out_shape=region[2:], transform=transform, dtype="int32")
     return filled.astype(np.int64)
 
 
-def shapes_in(path: Path, crs: CRS) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Yield geometry in `crs` and attributes of each shape in a GeoJSON or GeoPackage file.
+def shapes_in(path: Path, crs: CRS) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Yield the shape in `crs`, of shapely's, and the attributes of each in a GeoJSON or GeoPackage file.
 
     Raises:
         BadImage: When it cannot be read.
@@ -104,10 +113,16 @@ def shapes_in(path: Path, crs: CRS) -> Iterator[tuple[dict[str, Any], dict[str, 
         if not geometry:
             continue
         try:
-            placed = geometry if own == crs else transform_geom(own, crs, geometry)
-            yield placed, dict(feature.get("properties") or {})
-        except (rasterio.errors.RasterioError, ValueError, KeyError, TypeError) as error:
+            shape = shapely.geometry.shape(geometry)
+            if own != crs:
+                shape = shapely.geometry.shape(transform_geom(own, crs, shapely.geometry.mapping(shape)))
+            properties = dict(feature.get("properties") or {})
+            if not shape.is_empty and not all(map(math.isfinite, shape.bounds)):
+                raise ValueError("it has a place that is no finite number")
+        except (*GDAL_ERRORS, shapely.errors.ShapelyError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadImage("corrupt", f"a shape cannot be read: {error}") from error
+        if not shape.is_empty:
+            yield shape, properties
 
 
 def _geojson(path: Path) -> tuple[CRS, list[dict[str, Any]]]:
@@ -115,8 +130,8 @@ def _geojson(path: Path) -> tuple[CRS, list[dict[str, Any]]]:
         document = json.loads(path.read_text("utf-8-sig"))
         features = document["features"]
         # Older files name another system; the standard knows one.
-        named = document.get("crs", {}).get("properties", {}).get("name")
-        crs = _WGS84 if named is None else CRS.from_user_input(named)
+        named = (document.get("crs") or {}).get("properties", {}).get("name")
+        crs = _WGS84 if named is None else _system(named)
         if not all(isinstance(feature, dict) for feature in features):
             raise TypeError("a feature is no object")
     except FileNotFoundError as error:
@@ -126,9 +141,26 @@ def _geojson(path: Path) -> tuple[CRS, list[dict[str, Any]]]:
     return crs, features
 
 
+def _system(named: Any) -> CRS:
+    """Return the system of coordinates that a file names: by a number of EPSG's, or as WKT.
+
+    GDAL takes many other texts for one, a URL or a file among them, which it then reads.
+
+    Raises:
+        CRSError: When it is neither.
+    """
+    text = str(named).strip()
+    if found := _EPSG.fullmatch(text):
+        return CRS.from_epsg(int(found[1]))
+    if _CRS84.fullmatch(text):
+        return _WGS84
+    if _WKT.match(text):
+        return CRS.from_wkt(text)
+    raise CRSError(f"the system of coordinates {text[:60]!r} is not read; EPSG:4326, say, is")
+
+
 def _geopackage(path: Path) -> tuple[CRS, list[dict[str, Any]]]:
     import pyogrio
-    import shapely
 
     try:
         content = path.read_bytes()
@@ -139,7 +171,7 @@ def _geopackage(path: Path) -> tuple[CRS, list[dict[str, Any]]]:
         raise BadImage("format", "named as a GeoPackage, but it is none")
     try:
         meta, _, geometries, columns = pyogrio.raw.read(content)
-        crs = CRS.from_user_input(meta["crs"])
+        crs = _system(meta["crs"])
     except (ValueError, CRSError, pyogrio.errors.DataSourceError) as error:
         raise BadImage("corrupt", f"no GeoPackage: {error}") from error
     names = [str(name) for name in meta["fields"]]
@@ -147,6 +179,7 @@ def _geopackage(path: Path) -> tuple[CRS, list[dict[str, Any]]]:
     return crs, [
         {"geometry": shapely.geometry.mapping(shape), "properties": dict(zip(names, row, strict=True))}
         for shape, row in zip(shapely.from_wkb(geometries), rows, strict=True)
+        if shape is not None
     ]
 
 

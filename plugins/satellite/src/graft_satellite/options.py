@@ -45,6 +45,22 @@ class SatelliteOptions(Options):
     """The attribute of vector labels that says the class, as a whole number; without it every shape is 1."""
 
     @model_validator(mode="after")
+    def _limited(self) -> SatelliteOptions:
+        low = self.low if isinstance(self.low, tuple) else (self.low,)
+        if self.high is None:
+            if any(low):
+                raise ValueError("`low` needs `high`, the value that becomes 1")
+            return self
+        high = self.high if isinstance(self.high, tuple) else (self.high,)
+        if len(low) > 1 and len(high) > 1 and len(low) != len(high):
+            raise ValueError(f"there are {len(low)} values of `low` and {len(high)} of `high`")
+        count = max(len(low), len(high))
+        pairs = zip(low * (count // len(low)), high * (count // len(high)), strict=True)
+        if equal := [f"{one:g} and {other:g}" for one, other in pairs if one >= other]:
+            raise ValueError(f"`low` must be less than `high`: {', '.join(equal)}")
+        return self
+
+    @model_validator(mode="after")
     def _known(self) -> SatelliteOptions:
         named = self.names or tuple(band for band in self.bands if isinstance(band, str))
         lacking = {need for index in self.indices for need in INDICES[index]} - set(named)

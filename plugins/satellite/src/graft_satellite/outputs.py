@@ -75,6 +75,8 @@ class GeoTiff(Output):
                 for top, band in predictor.predict_rows(
                     size, lambda region: decoder.read(scene, region, channels=channels)
                 ):
+                    if band.mask.ndim != 2:
+                        raise BadImage("format", "pixels of several classes at once cannot be written as one map")
                     window = Window(0, top, size[1], band.mask.shape[0])
                     seen = given.dataset_mask(window=window) > 0
                     written.write(np.where(seen, band.mask, _NODATA).astype(np.uint8), 1, window=window)

@@ -46,7 +46,8 @@ def statistics(
         print(f"{row['band']:<6}{row['name'] or '-':<16}{figures}")
     print("\n[data.decoder]")
     print(f"low = {[round(float(row['low']), 6) for row in rows]}")
-    print(f"high = {[round(float(row['high']), 6) for row in rows]}")
+    # A band of one value has no range: any will do.
+    print(f"high = {[round(float(max(row['high'], row['low'] + 1e-6)), 6) for row in rows]}")
 
 
 def band_statistics(files: Sequence[Path]) -> list[dict[str, Any]]:
