@@ -59,7 +59,7 @@ def test_boxes_are_read_and_lie_on_what_they_name(tmp_path: Path) -> None:
     assert (inside == 8).mean() > 0.4
 
 
-def test_left_is_the_mirror_image_of_right_but_for_its_place(tmp_path: Path) -> None:
+def test_signs_of_a_track_are_in_one_split(tmp_path: Path) -> None:
     write_signs(tmp_path, size=32, per_class=2)
     assert {folder.name for folder in (tmp_path / "target/train").iterdir()} == set(SIGNS)
     tracks = {

@@ -69,7 +69,7 @@ def test_elastic__bends_a_mask_with_its_image(preset: Any, options: Any) -> None
     assert 4 < moved < 16, "half of the time"
 
 
-def test_stain__moves_stains_and_not_white() -> None:
+def test_stain__moves_what_stains_absorb() -> None:
     vary = stain(size=(8, 8), options=StainOptions(light=0, scale=1.0, stain=0.2))
     purple = np.full((8, 8, 3), (0.5, 0.3, 0.6), np.float32)
     changes = [np.abs(vary(purple, None, seed)[0] - purple).max() for seed in range(8)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -94,6 +95,78 @@ def test_dicom__a_series_of_files_is_sorted_by_position(tmp_path: Path) -> None:
     np.testing.assert_array_equal(lone[:, :, 0], lone[:, :, 2])
 
 
+def test_dicom__neighbours_are_of_the_same_volume_where_a_series_has_several(tmp_path: Path) -> None:
+    for number in range(6):
+        contrast, place = divmod(number, 3)
+        ct(
+            tmp_path / f"{5 - number}.dcm",
+            SLICE + 100 * place + 1000 * contrast,
+            SeriesInstanceUID="1.2.3",
+            InstanceNumber=number + 1,
+            ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+            ImagePositionPatient=[0, 0, 2.5 * place],
+        )
+    plain, near = decoder(window=(0, 8000)), decoder(window=(0, 8000), neighbours=1)
+    for middle, around in ((4, (5, 4, 3)), (1, (2, 1, 0))):
+        found = near.decode(tmp_path / f"{middle}.dcm", channels=3)
+        alone = [plain.decode(tmp_path / f"{n}.dcm", channels=1)[:, :, 0] for n in around]
+        np.testing.assert_array_equal(found, np.stack(alone, axis=2))
+
+
+def test_dicom__what_is_no_number_is_no_limit(tmp_path: Path) -> None:
+    ct(tmp_path / "a.dcm", np.zeros((2, 2)))
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    del dataset.PixelData, dataset.RescaleSlope, dataset.RescaleIntercept, dataset.PixelRepresentation
+    dataset.BitsAllocated = 32
+    dataset.FloatPixelData = np.array([[np.nan, 0], [50, 100]], "<f4").tobytes()
+    dataset.save_as(tmp_path / "a.dcm")
+    found = decoder(percentiles=(0, 100)).decode(tmp_path / "a.dcm", channels=1)[:, :, 0]
+    np.testing.assert_allclose(found, [[0, 0], [0.5, 1]])
+
+
+@pytest.mark.parametrize("damage", range(60))
+def test_dicom__damaged_attributes_are_bad_images_and_name_nobody(tmp_path: Path, damage: int) -> None:
+    ct(
+        tmp_path / "a.dcm",
+        SLICE[:4, :4],
+        SeriesInstanceUID="1.2.3",
+        PixelSpacing=[1, 2],
+        WindowCenter=40,
+        WindowWidth=400,
+        ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+        ImagePositionPatient=[0, 0, 1],
+    )
+    content = bytearray((tmp_path / "a.dcm").read_bytes())
+    draw = np.random.default_rng(damage)
+    for place in draw.integers(132, len(content) - 32, 12):
+        content[place] = draw.integers(0, 256)
+    (tmp_path / "b.dcm").write_bytes(content)
+    one, near = decoder(), decoder(neighbours=1)
+    path = tmp_path / "b.dcm"
+    said = []
+    for ask in (
+        lambda: [one.decode(part, channels=1, max_pixels=100) for part in one.parts(path)],
+        lambda: near.decode(path, channels=3, max_pixels=100),
+        lambda: one.size(path),
+        lambda: one.group(path),
+        lambda: one.spacing(path),
+    ):
+        try:
+            ask()
+        except BadImage as error:
+            said.append(str(error))
+    assert "CANARY" not in "".join(said)
+
+
+def test_dicom__a_makers_own_encoding_is_said(tmp_path: Path) -> None:
+    ct(tmp_path / "a.dcm", SLICE)
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.113619.5.2"
+    dataset.save_as(tmp_path / "a.dcm", implicit_vr=True, little_endian=True, enforce_file_format=False)
+    with pytest.raises(BadImage):
+        decoder().decode(tmp_path / "a.dcm", channels=1)
+
+
 def test_dicom__enhanced_objects_keep_their_units_by_frame(tmp_path: Path) -> None:
     def group(slope: float, intercept: float) -> Dataset:
         transformation, whole = Dataset(), Dataset()
@@ -141,6 +214,14 @@ def test_group__tells_patients_apart_and_says_nothing(tmp_path: Path) -> None:
     assert nobody is None
     assert canary is not None
     assert not any(value in canary for value in CANARY.values())
+    for name in ("sub-03/x", "sub-03/y"):
+        ct(tmp_path / f"{name}.dcm", SLICE, PatientID="")
+    assert one.group(tmp_path / "sub-03/x.dcm") == one.group(tmp_path / "sub-03/y.dcm") == "sub-03"
+    for name, series in (("f", "1.2.3"), ("g", "1.2.3"), ("h", "1.2.4")):
+        ct(tmp_path / f"{name}.dcm", SLICE, PatientID="", SeriesInstanceUID=series)
+    f, g, h = (one.group(tmp_path / f"{name}.dcm") for name in "fgh")
+    assert f == g != h
+    assert "1.2.3" not in f
     volume(tmp_path / "sub-07" / "anat" / "t1.nii.gz", CUBE)
     assert one.group(tmp_path / "sub-07" / "anat" / "t1.nii.gz" / "z=001") == "sub-07"
 
@@ -187,6 +268,25 @@ def test_values__the_masks_slice_or_a_refusal(tmp_path: Path) -> None:
         one.values(tmp_path / "many.nii", like=part)
     with pytest.raises(BadImage, match="fractions"):
         one.values(tmp_path / "odd.nii", like=part)
+    Image.new("L", (5, 6)).save(tmp_path / "one.png")
+    with pytest.raises(BadImage, match="it is one picture, for all images of a file"):
+        one.values(tmp_path / "one.png", like=part)
+
+
+def test_nifti__axes_of_length_one_are_none(tmp_path: Path) -> None:
+    volume(tmp_path / "v.nii", CUBE[..., None])
+    volume(tmp_path / "m.nii", (CUBE > 400).astype(np.uint8)[..., None])
+    one = decoder()
+    parts = one.parts(tmp_path / "v.nii")
+    assert [part.name for part in parts[:2]] == ["z=000", "z=001"]
+    np.testing.assert_array_equal(one.measured(parts[2]), CUBE[:, :, 2].T[::-1])
+    np.testing.assert_array_equal(one.values(tmp_path / "m.nii", like=parts[2]), (CUBE[:, :, 2] > 400).T[::-1])
+
+
+def test_stem__a_uid_is_a_whole_name() -> None:
+    names = ("1.2.840.1", "MR.1.2.840.2", "scan.dcm", "v.nii.gz", "a.png")
+    found = [decoder().stem(Path(name)) for name in names]
+    assert found == ["1.2.840.1", "MR.1.2.840.2", "scan", "v", "a"]
 
 
 def test_usual_images__are_read_as_usual(tmp_path: Path) -> None:
@@ -198,9 +298,23 @@ def test_usual_images__are_read_as_usual(tmp_path: Path) -> None:
         decoder(neighbours=2).decode(tmp_path / "b.png", channels=5)
 
 
+def _nifti(*, row: list[float] | None = None, stream: bool = False) -> bytes:
+    """Return a volume with a broken affine, or a damaged stream of values."""
+    image = nibabel.Nifti1Image(np.random.default_rng(0).integers(0, 99, (9, 9, 9)).astype(np.int16), np.eye(4))
+    content = bytearray(gzip.compress(image.to_bytes()) if stream else image.to_bytes())
+    if row is not None:
+        content[280:296] = np.array(row, "<f4").tobytes()
+    if stream:
+        content[700:720] = b"\xff" * 20
+    return bytes(content)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
+        ("a.nii", _nifti(row=[0, 0, 0, 0])),
+        ("a.nii", _nifti(row=[np.nan, 0, 0, 0])),
+        ("a.nii.gz", _nifti(stream=True)),
         ("a.dcm", b"hello"),
         ("a.dcm", b"\0" * 128 + b"DICM"),
         ("a.dcm", b"\0" * 128 + b"DICM" + b"\xff" * 90),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,15 @@ from graft.errors import Problem, UserError, did_you_mean
 
 if TYPE_CHECKING:
     from graft_driving.robustness import Robustness
+
+
+class Split(StrEnum):
+    """A part of a run's data."""
+
+    test = "test"
+    val = "val"
+    train = "train"
+
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", help="Models for the road.")
 
@@ -30,7 +40,7 @@ def robustness(
         str | None, typer.Option(help="Some of the corruptions, with commas; by default all.", show_default=False)
     ] = None,
     levels: Annotated[str, typer.Option(help="How strong, 1 to 5, with commas.")] = "1,3,5",
-    split: Annotated[str, typer.Option(help="test, val or train.")] = "test",
+    split: Annotated[Split, typer.Option(help="The part of the run's own data.")] = Split.test,
     repeats: Annotated[int, typer.Option(min=1, help="How often the time for one image is measured.")] = 30,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings.")] = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from graft.data.readers import as_text
 from graft.data.samples import Sample
+
+_LAST_NUMBER = re.compile(r"[_-]?[A-Za-z]*\d+\D*$")
 
 NEAR = 2.0
 """Seconds between two frames of a drive within which they are taken as nearly the same: at 50 km/h a car is 28 m
@@ -61,7 +64,7 @@ def drive_notes(frames: Sequence[Frame]) -> list[str]:
     for frame in frames:
         if frame.drive is not None:
             drives[frame.drive].append(-1.0 if frame.second is None else frame.second)
-    notes = [f"{len(drives)} drives, which no split divides"]
+    notes = [f"{len(drives)} drives; a split that is drawn here divides none"]
     if by_drive(frames) != list(frames):
         notes = ["all images are of one drive: data.split=time tests on what comes last, and nothing else is fair"]
     if (count := sum(_near(seconds) for seconds in drives.values())) > 0:
@@ -73,13 +76,13 @@ def near_pairs(samples: Iterable[tuple[str, Sample]]) -> dict[str, list[tuple[st
     """Return, for each drive, neighbours in time that are in different splits and nearly the same.
 
     Args:
-        samples: Each with its split; those without a time in seconds are passed over, and those without a drive are
-            of one that they are alone in.
+        samples: Each with its split; those without a time in seconds are passed over, and those without a drive, which
+            are of a single one in their data, are of the one that their names begin with.
     """
     drives: dict[str, list[tuple[float, str, Sample]]] = defaultdict(list)
     for split, sample in samples:
         if (second := _seconds(sample.time)) is not None:
-            drives[sample.group or ""].append((second, split, sample))
+            drives[sample.group or _prefix(sample)].append((second, split, sample))
     found: dict[str, list[tuple[str, Sample, str, Sample, float]]] = {}
     for drive, frames in sorted(drives.items()):
         frames.sort(key=lambda frame: (frame[0], frame[2].id))
@@ -91,6 +94,11 @@ def near_pairs(samples: Iterable[tuple[str, Sample]]) -> dict[str, list[tuple[st
         if pairs:
             found[drive] = pairs
     return found
+
+
+def _prefix(sample: Sample) -> str:
+    """Return what stands in an image's name before its last number."""
+    return _LAST_NUMBER.sub("", Path(sample.id).stem)
 
 
 def _near(seconds: Iterable[float]) -> int:

@@ -1,1 +1,1 @@
-"""Medical images for Graft: DICOM, NIfTI and 16-bit files, patients, augmentations, losses, metrics, reports."""
+"""Medical images for Graft: DICOM, NIfTI and 16-bit files, patients, augmentations, metrics, reports."""

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from graft.data import STANDARD, BadImage, Decoder
+from graft.data.decode import MAX_PIXELS
 from graft_medical import dicom, nifti
 from graft_medical.options import MedicalOptions
 from graft_medical.series import Series
 
-_MAX_PIXELS = 100_000_000
 _MAX_VOXELS = 2_000_000_000
 _OFF = 1e-3
 """By so much affines may differ, in millimetres: headers are rounded, and hold them in more than one way."""
@@ -44,6 +44,10 @@ class MedicalDecoder(Decoder):
         """Return whether a file is DICOM, NIfTI or a usual image."""
         return nifti.is_nifti(path) or dicom.is_dicom(path) or STANDARD.reads(path)
 
+    def stem(self, path: Path) -> str:
+        """Return a file's name without its suffix; the last number of a name that is a UID, as `1.2.840.1`, is none."""
+        return path.name if path.suffix[1:].isdigit() else super().stem(path)
+
     def parts(self, path: Path) -> Sequence[Path]:
         """Return a volume's slices, or a film's frames."""
         if _PART.fullmatch(path.name):
@@ -67,11 +71,10 @@ class MedicalDecoder(Decoder):
             width, height = (shape[axis] for axis in range(3) if axis != nifti.AXES[self.options.axis])
             return height, width
         if dicom.is_dicom(file):
-            dataset = dicom.header(file)
-            return int(dataset.Rows), int(dataset.Columns)
+            return dicom.size_of(dicom.header(file))
         return STANDARD.size(path)
 
-    def decode(self, path: Path, *, channels: int, max_pixels: int = _MAX_PIXELS) -> NDArray[Any]:
+    def decode(self, path: Path, *, channels: int, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
         """Return an image `(H, W, channels)`."""
         file = self.file(path)
         if not (nifti.is_nifti(file) or dicom.is_dicom(file)):
@@ -115,6 +118,8 @@ class MedicalDecoder(Decoder):
     def values(self, path: Path, *, like: Path, colours: bool = False) -> NDArray[Any]:
         """Return what a mask says for an image: of a volume, the same slice, and it must lie in the same grid."""
         if not nifti.is_nifti(path):
+            if _PART.fullmatch(like.name) and len(self.parts(self.file(like))) > 1:
+                raise BadImage("grid", "it is one picture, for all images of a file; a volume's mask is a NIfTI file")
             return STANDARD.values(path, like=like, colours=colours)
         if not nifti.is_nifti(volume := self.file(like)):
             raise BadImage("grid", "a mask in NIfTI is for an image in NIfTI; masks of other files are images")
@@ -125,12 +130,17 @@ class MedicalDecoder(Decoder):
         return found.astype(np.int64)
 
     def group(self, path: Path) -> str | None:
-        """Return what stands for the patient: by DICOM's PatientID, or a folder or name `sub-…`; else None."""
+        """Return what stands for the patient: by DICOM's PatientID, or a folder or name `sub-…`; else None.
+
+        A DICOM file that says neither is of a series, whose images are of one patient.
+        """
         file = self.file(path)
-        if dicom.is_dicom(file):
-            return dicom.patient_of(dicom.header(file))
-        found = _SUBJECT.findall(file.as_posix()) if nifti.is_nifti(file) else []
-        return found[-1] if found else None
+        dataset = dicom.header(file) if dicom.is_dicom(file) else None
+        if dataset is not None and (patient := dicom.patient_of(dataset)) is not None:
+            return patient
+        if (dataset is not None or nifti.is_nifti(file)) and (found := _SUBJECT.findall(file.as_posix())):
+            return str(found[-1])
+        return None if dataset is None else dicom.series_of(dataset)
 
     def _unit(self, file: Path, path: Path, step: int) -> NDArray[Any]:
         """Return values as 0…1, or colours as they are, of a slice so many further."""
@@ -140,7 +150,8 @@ class MedicalDecoder(Decoder):
         scan = dicom.read_frame(*self._near(file, self._frame(path), step))
         if scan.values.ndim == 3:
             return scan.values
-        limits = tuple(np.percentile(scan.values, self.options.percentiles).tolist())
+        finite = scan.values[np.isfinite(scan.values)]
+        limits = tuple(np.percentile(finite, self.options.percentiles).tolist()) if finite.size else (0.0, 1.0)
         return _through(scan.values, self.options.window or scan.window, limits, inverted=scan.inverted)
 
     def _near(self, file: Path, frame: int, step: int) -> tuple[Path, int]:

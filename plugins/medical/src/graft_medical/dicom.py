@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,34 +64,65 @@ def header(path: Path) -> Any:
         BadImage: When it cannot be read, or has no image.
     """
     dataset = _read(path, stop_before_pixels=True)
-    if "Rows" not in dataset or "Columns" not in dataset:
+    if min(size_of(dataset)) < 1:
         raise BadImage("format", "it has no image")
     return dataset
 
 
+def size_of(dataset: Any) -> tuple[int, int]:
+    """Return (H, W); 0 where the file does not say.
+
+    Raises:
+        BadImage: When they are no numbers.
+    """
+    with _converting("size"):
+        return int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+
+
 def frames_of(dataset: Any) -> int:
-    """Return how many images there are in a file."""
-    return int(dataset.get("NumberOfFrames") or 1)
+    """Return how many images there are in a file.
+
+    Raises:
+        BadImage: When it is no number.
+    """
+    with _converting("number of frames"):
+        return max(1, int(dataset.get("NumberOfFrames") or 1))
 
 
 def patient_of(dataset: Any) -> str | None:
-    """Return what stands for a patient in this process; None where the file names none."""
-    ident = str(dataset.get("PatientID") or "").strip()
-    if not ident:
-        return None
-    return f"patient {hashlib.blake2b(ident.encode(), key=_KEY, digest_size=5).hexdigest()}"
+    """Return what stands for a patient in this process; None where the file names none.
+
+    Raises:
+        BadImage: When the attribute is damaged.
+    """
+    with _converting("patient"):
+        ident = str(dataset.get("PatientID") or "").strip()
+    return f"patient {_anonymous(ident)}" if ident else None
+
+
+def series_of(dataset: Any) -> str | None:
+    """Return what stands for a series in this process, whose images are of one patient; None where the file names none.
+
+    Raises:
+        BadImage: When the attribute is damaged.
+    """
+    with _converting("series"):
+        ident = str(dataset.get("SeriesInstanceUID") or "").strip()
+    return f"series {_anonymous(ident)}" if ident else None
 
 
 def spacing_of(dataset: Any, frame: int) -> tuple[float, float] | None:
-    """Return what a pixel measures down and across, in millimetres; None where the file does not say."""
-    for place in (*_groups(dataset, frame), dataset):
-        try:
+    """Return what a pixel measures down and across, in millimetres; None where the file does not say.
+
+    Raises:
+        BadImage: When the attributes are damaged.
+    """
+    with _converting("spacing"):
+        for place in (*_groups(dataset, frame), dataset):
             measures = place.get("PixelMeasuresSequence")
-            down, across = (float(side) for side in (measures[0] if measures else place).PixelSpacing)
-        except (AttributeError, ValueError, TypeError):
-            continue
-        if down > 0 and across > 0:
-            return down, across
+            spacing = (measures[0] if measures else place).get("PixelSpacing")
+            if spacing is not None and len(spacing) == 2 and min(map(float, spacing)) > 0:
+                return float(spacing[0]), float(spacing[1])
     return None
 
 
@@ -100,21 +133,38 @@ def read_frame(path: Path, frame: int) -> Scan:
         BadImage: When it cannot be decoded; where a library for its compression is missing, what to install.
     """
     dataset = _read(path)
-    kind = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pydicom, about files that bend the standard and can be read
+    with _converting("image"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pydicom, about files that bend the standard and can be read
+        kind = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
+        try:
             raw = pixel_array(dataset, index=frame)
-            if kind == "PALETTE COLOR":
-                return Scan(_colour(apply_color_lut(raw, dataset), 16), None, inverted=False)
-            if raw.ndim == 3:
-                return Scan(_colour(raw, int(dataset.BitsStored)), None, inverted=False)
-            values = np.asarray(_in_units(raw, dataset, frame), np.float32)
-    except (RuntimeError, NotImplementedError) as error:
-        raise BadImage("format", _missing(dataset, error)) from error
-    except (ValueError, AttributeError, KeyError, IndexError, TypeError, OSError, MemoryError) as error:
-        raise BadImage("corrupt", f"its pixels cannot be decoded: {type(error).__name__}") from error
-    return Scan(values, _window_of(dataset, frame), inverted=kind == "MONOCHROME1")
+        except (RuntimeError, NotImplementedError) as error:
+            raise BadImage("format", _missing(dataset, error)) from error
+        if kind == "PALETTE COLOR":
+            return Scan(_colour(apply_color_lut(raw, dataset), 16), None, inverted=False)
+        if raw.ndim == 3:
+            return Scan(_colour(raw, int(dataset.BitsStored)), None, inverted=False)
+        values = np.asarray(_in_units(raw, dataset, frame), np.float32)
+        return Scan(values, _window_of(dataset, frame), inverted=kind == "MONOCHROME1")
+
+
+@contextmanager
+def _converting(what: str) -> Iterator[None]:
+    """Turn whatever a damaged file raises into a BadImage.
+
+    pydicom converts values when they are asked for. What it raises then is not documented; its text may hold a
+    patient's attributes, and is not repeated.
+    """
+    try:
+        yield
+    except BadImage:
+        raise
+    except Exception as error:
+        raise BadImage("corrupt", f"its {what} cannot be read: {type(error).__name__}") from error
+
+
+def _anonymous(ident: str) -> str:
+    return hashlib.blake2b(ident.encode(errors="replace"), key=_KEY, digest_size=5).hexdigest()
 
 
 def _read(path: Path, *, stop_before_pixels: bool = False) -> Any:
@@ -126,8 +176,7 @@ def _read(path: Path, *, stop_before_pixels: bool = False) -> Any:
         raise BadImage("missing", "no such file") from error
     except InvalidDicomError as error:
         raise BadImage("format", "named as DICOM, but it is none") from error
-    # What a damaged file raises is not documented; its text may hold a patient's attributes, and is not repeated.
-    except Exception as error:
+    except Exception as error:  # see `_converting`
         raise BadImage("corrupt", f"it cannot be read as DICOM: {type(error).__name__}") from error
 
 
@@ -176,6 +225,8 @@ def _colour(values: NDArray[Any], bits: int) -> NDArray[Any]:
 
 def _missing(dataset: Any, error: Exception) -> str:
     syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_transfer_syntax:
+        return f"its pixels are encoded in a way of its maker's own ({syntax})"
     if syntax.is_compressed and "plugin" in str(error).lower():
         what = '"graft-medical[jpeg2000]"' if syntax in JPEG2000TransferSyntaxes else "pylibjpeg pylibjpeg-libjpeg"
         return f"{syntax.name} needs another library: pip install {what}"

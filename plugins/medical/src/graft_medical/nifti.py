@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +49,13 @@ def shape_of(path: Path) -> tuple[int, ...]:
         BadImage: When it cannot be read, or is no volume.
     """
     image = _opened(path)
-    if len(image.shape) not in (3, 4) or 0 in image.shape:
+    shape = _without_ones(image.shape)
+    if len(shape) not in (3, 4) or 0 in shape:
         raise BadImage("format", f"an array of {' × '.join(map(str, image.shape))}, and a volume has 3 or 4 axes")
-    places = nibabel.io_orientation(image.affine)[:, 0].astype(int)
     turned = [0, 0, 0]
-    for axis, place in enumerate(places):
-        turned[place] = image.shape[axis]
-    return (*turned, *image.shape[3:])
+    for axis, place in enumerate(_orientation(image)[:, 0].astype(int)):
+        turned[place] = shape[axis]
+    return (*turned, *shape[3:])
 
 
 def grid_of(path: Path) -> NDArray[Any]:
@@ -64,9 +65,7 @@ def grid_of(path: Path) -> NDArray[Any]:
         BadImage: When it cannot be read.
     """
     image = _opened(path)
-    return np.asarray(
-        image.affine @ nibabel.orientations.inv_ornt_aff(nibabel.io_orientation(image.affine), image.shape[:3])
-    )
+    return np.asarray(image.affine @ nibabel.orientations.inv_ornt_aff(_orientation(image), image.shape[:3]))
 
 
 def spacing_of(path: Path, axis: str) -> tuple[float, float]:
@@ -119,10 +118,13 @@ class Volumes:
 
 
 def _volume(path: Path, percentiles: tuple[float, float]) -> Volume:
+    image = _opened(path)
+    _orientation(image)
     try:
-        values = np.asarray(nibabel.as_closest_canonical(_opened(path)).dataobj)
-    except (OSError, ValueError, EOFError, MemoryError, ImageFileError) as error:
+        values = np.asarray(nibabel.as_closest_canonical(image).dataobj)
+    except (OSError, ValueError, EOFError, MemoryError, zlib.error, ImageFileError) as error:
         raise BadImage("corrupt", f"its values cannot be read: {type(error).__name__}") from error
+    values = values.reshape(_without_ones(values.shape))
     if np.issubdtype(values.dtype, np.complexfloating) or values.dtype.names:
         raise BadImage("format", f"its values are of the kind {values.dtype}, not numbers")
     finite = values[np.isfinite(values)] if np.issubdtype(values.dtype, np.floating) else values
@@ -135,5 +137,29 @@ def _opened(path: Path) -> Any:
         return nibabel.Nifti1Image.from_filename(path)
     except FileNotFoundError as error:
         raise BadImage("missing", "no such file") from error
-    except (ImageFileError, HeaderDataError, WrapStructError, OSError, EOFError, ValueError, TypeError) as error:
+    except (
+        *(ImageFileError, HeaderDataError, WrapStructError),
+        *(OSError, EOFError, ValueError, TypeError, zlib.error),
+    ) as error:
         raise BadImage("corrupt", f"it cannot be read as NIfTI: {type(error).__name__}") from error
+
+
+def _orientation(image: Any) -> NDArray[Any]:
+    """Return where an image's axes point, as nibabel says it, `(3, 2)`.
+
+    Raises:
+        BadImage: When its affine says nothing.
+    """
+    found = np.full((3, 2), np.nan)
+    if np.isfinite(image.affine).all():
+        found = np.asarray(nibabel.io_orientation(image.affine))
+    if not np.isfinite(found).all():
+        raise BadImage("corrupt", "its affine does not say where its axes point")
+    return found
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape without axes of length 1 behind the third: many programs write a volume as (X, Y, Z, 1)."""
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape

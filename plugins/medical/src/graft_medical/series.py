@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,10 @@ class Series:
         self._folders: dict[Path, dict[Path, list[Path]]] = {}
 
     def __call__(self, file: Path) -> list[Path]:
-        """Return the files of a file's series, itself among them: by position along the normal, else by number."""
+        """Return the files of a file's series, itself among them: by position along the normal, else by number.
+
+        Of a series with several images at each place, those of the file's own volume.
+        """
         with self._lock:
             if file not in self._folders.get(file.parent, {}):
                 self._folders[file.parent] = _sorted(file.parent)
@@ -31,32 +37,53 @@ class Series:
 
 
 def _sorted(folder: Path) -> dict[Path, list[Path]]:
-    by_series: dict[str, list[tuple[float, str, Path]]] = {}
+    by_series: dict[str, list[tuple[float, float, str, Path]]] = defaultdict(list)
     for path in folder.iterdir():
         if not path.is_file() or not dicom.is_dicom(path):
             continue
         try:
             dataset = dicom.header(path)
+            series = dicom.series_of(dataset)
         except BadImage:  # found out when it is decoded
             continue
-        series = str(dataset.get("SeriesInstanceUID") or "")
-        by_series.setdefault(series, []).append((_place(dataset), path.name, path))
-    found: dict[Path, list[Path]] = {}
-    for series, entries in by_series.items():
         # Files that say no series are no neighbours of each other.
-        files = [path for _, _, path in sorted(entries)]
-        found |= dict.fromkeys(files, files) if series else {path: [path] for path in files}
+        by_series[series or path.name].append((_position(dataset), _number(dataset), path.name, path))
+    found: dict[Path, list[Path]] = {}
+    for entries in by_series.values():
+        for files in _volumes(sorted(entries)):
+            found |= dict.fromkeys(files, files)
     return found
 
 
-def _place(dataset: Any) -> float:
-    """Return where a slice lies along the normal of its plane, in millimetres; else its number."""
+def _volumes(entries: Sequence[tuple[float, float, str, Path]]) -> list[list[Path]]:
+    """Return the volumes of a series, of which it has several where images share a place: over time, or contrasts.
+
+    The first image at each place is of the first volume, the second of the second.
+    """
+    volumes: list[list[Path]] = []
+    seen: Counter[float] = Counter()
+    for position, _, _, path in entries:
+        # Images that say no place are in the order of their numbers.
+        order = 0 if math.isinf(position) else seen[round(position, 2)]
+        seen[round(position, 2)] += 1
+        if order == len(volumes):
+            volumes.append([])
+        volumes[order].append(path)
+    return volumes
+
+
+def _position(dataset: Any) -> float:
+    """Return where a slice lies along the normal of its plane, in millimetres; infinity where it does not say."""
     try:
         rows, columns = np.array(dataset.ImageOrientationPatient, float).reshape(2, 3)
-        return float(np.cross(rows, columns) @ np.array(dataset.ImagePositionPatient, float))
-    except (AttributeError, ValueError, TypeError):
-        pass
+        place = float(np.cross(rows, columns) @ np.array(dataset.ImagePositionPatient, float))
+    except Exception:  # of a damaged attribute, which is as good as none; what pydicom raises is not documented
+        return math.inf
+    return place if math.isfinite(place) else math.inf
+
+
+def _number(dataset: Any) -> float:
     try:
         return float(dataset.get("InstanceNumber") or 0)
-    except (ValueError, TypeError):
+    except Exception:  # see `_position`
         return 0.0

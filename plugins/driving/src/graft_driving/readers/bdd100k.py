@@ -154,7 +154,7 @@ def _entries(root: Path, place: Path, problems: list[Problem]) -> Iterator[tuple
         where = file.relative_to(root).as_posix()
         try:
             document = json.loads(file.read_text("utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             problems.append(Problem(where, f"is no JSON: {error}"))
             continue
         own = document.get("frames") if isinstance(document, dict) and place.is_file() else document
@@ -172,6 +172,9 @@ def _boxes(where: str, entry: Mapping[str, Any], problems: list[Problem]) -> Ite
     frames = entry.get("frames")
     if labels is None and isinstance(frames, list) and frames and isinstance(frames[0], dict):
         labels = frames[0].get("objects")  # a file per image, as of 2018
+    if labels is not None and not isinstance(labels, list):
+        problems.append(Problem(where, "labels is no list"))
+        return
     for number, label in enumerate(labels or ()):
         at = f"{where}, object {number}"
         box = label.get("box2d") if isinstance(label, dict) else None
