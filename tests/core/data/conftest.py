@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -63,6 +63,9 @@ class FakeTask:
 
     def strata(self, catalogue: Catalogue) -> Sequence[str]:
         return ["+".join(sample.target) for sample in catalogue.samples]
+
+    def shows(self, catalogue: Catalogue) -> Sequence[Collection[str]]:
+        return [sample.target for sample in catalogue.samples]
 
 
 @pytest.fixture

@@ -236,6 +236,12 @@ def test_prepare__files_of_another_kind_say_that_a_domain_may_read_them(preparin
     assert "--domain NAME" in (caught.value.fix or "")
 
 
+def test_prepare__what_a_split_lacks_is_said(preparing, fill):
+    data = fill(*(f"{name}/{number:02}.png" for name, n in (("cat", 20), ("rare", 1)) for number in range(n)))
+    preparing(data)
+    assert "val has no sample of rare, and says nothing about them" in preparing.console.warnings
+
+
 def test_prepare__what_the_task_finds_wrong(preparing, twenty, task):
     one = task([Problem("cat", "too few"), Problem("dog", "too many")])
     with pytest.raises(DataError) as caught:

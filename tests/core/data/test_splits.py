@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from graft.data.splits import divide
+from graft.data.splits import divide, lacking
 from graft.errors import DataError
 from graft.recipe.schema import Split
 
@@ -83,11 +83,20 @@ def test_divide__every_class_is_in_train(labelled, count, by, seed):
     assert set(counts["train"]) == {"a", "b", "pair", "rare"}
 
 
-def test_divide__a_class_of_one_image_goes_to_train_and_is_noted(labelled):
+def test_divide__a_class_of_one_image_goes_to_train(labelled):
     samples = labelled(a=40, b=40, rare=1)
     division = split_of(samples)
     assert by_id(samples, division)["rare/000.png"] == "train"
-    assert "val has no sample of rare: too few to divide, so they are in train" in division.notes
+
+
+def test_lacking__is_by_what_images_show():
+    shows = [{"car", "truck"}, {"car"}, {"truck", "car"}, {"bus"}, set()]
+    split = {"train": [0, 3], "val": [1, 4], "test": [2]}
+    assert lacking(split, shows) == [
+        "val has no sample of bus, truck, and says nothing about them",
+        "test has no sample of bus, and says nothing about them",
+    ]
+    assert lacking({"train": [1], "val": [], "test": [2]}, shows) == []
 
 
 def test_divide__a_thousand_classes_of_one_image(labelled):

@@ -97,12 +97,6 @@ def test_divide__without_test_or_val() -> None:
     assert division.by == "by time (numbers)"
 
 
-def test_divide__says_what_is_absent() -> None:
-    samples = [sample(str(n), str(n), label="early" if n < 5 else "late") for n in range(10)]
-    division = division_of(samples, val=0.2, test=0.2)
-    assert "test has no sample of early: none is of its time" in division.notes
-
-
 def test_divide__overrules_a_split_of_the_data_and_says_so() -> None:
     samples = [Sample(id=str(n), path=Path(), target=("a",), split="train", time=str(n)) for n in range(9)]
     assert any("overrules" in note for note in division_of(samples).notes)

@@ -78,7 +78,10 @@ def _report(
     written: Sequence[Path], errors: Sequence[Mapping[str, str | None]], *, kind: str, out: Path, session: Session
 ) -> None:
     if not written and not errors:
-        raise UserError("no path was given", fix="name images or folders, or write one path per line to stdin")
+        raise UserError(
+            f"there is nothing to write as {kind}: no path was given, or none has files that it is for",
+            fix="name images or folders, or write one path per line to stdin",
+        )
     session.console.say("Done", f"{len(written)} {kind} files in {out}")
     if session.json:
         emit({"folder": out, "files": written, "errors": errors, "warnings": session.console.warnings})

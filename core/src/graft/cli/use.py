@@ -203,7 +203,8 @@ def _check_format(kind: str | None, files: Mapping[str, str], *, output: Path | 
     if kind in files and output is not None:
         problems.append(Problem("--output", f"{kind} goes to the folder --out"))
     if problems:
-        fix = f"--format {next(iter(files))} --out FOLDER" if files else f"one of {', '.join(ROWS)}"
+        fits = kind if kind in files else next(iter(files), None)
+        fix = f"--format {fits} --out FOLDER" if fits else f"one of {', '.join(ROWS)}"
         raise UserError("the predictions cannot be written like this", problems=problems, fix=fix)
 
 

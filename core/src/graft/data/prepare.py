@@ -24,7 +24,7 @@ from graft.data.parts import grouped, in_parts
 from graft.data.reader import Reader
 from graft.data.readers._files import is_empty, require_path
 from graft.data.samples import BadFile, Catalogue, DuplicateSet, PreparedData, Sample, noun_of
-from graft.data.splits import divide
+from graft.data.splits import divide, lacking
 from graft.data.store import PixelStore
 from graft.errors import DataError, GraftError, Problem, did_you_mean
 from graft.plugins.descriptors import ReaderSpec
@@ -176,7 +176,7 @@ def prepare(
     if problems:
         fix = "; ".join(fixes) or None
         raise DataError(f"{catalogue.root} cannot be trained on as it is", problems=problems, fix=fix)
-    for note in division.notes:
+    for note in (*division.notes, *lacking(split, task.shows(usable))):
         console.warn(note)
     counts = ", ".join(f"{len(split[name])} {name}" for name in split)
     console.say("Split", f"{counts} ({division.by})")
@@ -308,13 +308,15 @@ def _summary(bad: Sequence[BadFile], total: int) -> str:
 def _way_out(data: Data, bad: Sequence[BadFile]) -> str:
     if data.on_bad == "skip":
         return "repair the files, or remove the class from the data"
-    ways = ["repair or remove the files, or train without them: data.on_bad=skip"]
     codes = {file.code for file in bad}
+    # What a decoder's options say may not fit a file that is sound.
+    damaged = codes & {"missing", "unreadable", "empty", "format", "corrupt", "truncated", "oversized"}
+    ways = ["repair or remove the files, or train without them: data.on_bad=skip"] if damaged else []
     if "oversized" in codes:
         ways.append("data.max_pixels=N allows larger ones")
     if "format" in codes:
         ways.append("--domain NAME reads files of its field: graft plugins list --kind domain")
-    return "; ".join(ways)
+    return "; ".join(ways) or "say it as it is written there, or train without these files: data.on_bad=skip"
 
 
 def _say_duplicates(duplicates: Sequence[DuplicateSet], data: Data, console: Console, noun: str) -> None:

@@ -8,7 +8,7 @@ stratum has a sample in train. What is divided by time is in `graft.data.times`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import ceil, floor
@@ -62,7 +62,7 @@ def divide(samples: Sequence[Sample], strata: Sequence[str], options: Split, *, 
             fix="give the table a group column, or find the group in the names: data.group='(p[0-9]+)_'",
         )
     if by == "time":
-        division = Division(*by_time(samples, strata, _wanted(options)))
+        division = Division(*by_time(samples, _wanted(options)))
     else:
         division = _drawn(range(len(samples)), samples, strata, options, digests, by=by, wanted=_wanted(options))
     if given:
@@ -130,7 +130,7 @@ def _drawn(
         members.sort()
     how = {"random": "at random", "stratified": "stratified", "group": "by group"}[by]
     shares = "".join(f", {share:.0%} {name}" for name, share in wanted.items())
-    return Division(split, f"{how}{shares}, seed {options.seed}", _shortfalls(split, indices, strata, wanted))
+    return Division(split, f"{how}{shares}, seed {options.seed}", _empty(split, wanted))
 
 
 def _units(
@@ -232,16 +232,25 @@ def _cover(units: Sequence[Unit], places: list[str], strata: Sequence[str]) -> N
         known.update(strata[index] for index in units[number])
 
 
-def _shortfalls(
-    split: Mapping[str, Sequence[int]], indices: Sequence[int], strata: Sequence[str], wanted: Mapping[str, float]
-) -> tuple[str, ...]:
+def lacking(split: Mapping[str, Sequence[int]], shows: Sequence[Collection[str]]) -> list[str]:
+    """Return, for each split beside train that is not empty, which classes are in others and not in it.
+
+    Args:
+        split: Indices.
+        shows: The classes that each sample shows.
+    """
+    seen = {name: {word for index in indices for word in shows[index] if word} for name, indices in split.items()}
+    every = set().union(*seen.values())
     notes = []
-    words = {strata[index] for index in indices}
-    for name in wanted:
-        absent = sorted(words - {strata[index] for index in split[name]})
-        if not split[name]:
-            notes.append(f"{name} is empty: there are too few samples, or groups, to divide")
-        elif absent:
+    for name, words in seen.items():
+        absent = sorted(every - words) if split[name] and name != "train" else []
+        if absent:
             shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
-            notes.append(f"{name} has no sample of {shown}: too few to divide, so they are in train")
-    return tuple(notes)
+            notes.append(f"{name} has no sample of {shown}, and says nothing about them")
+    return notes
+
+
+def _empty(split: Mapping[str, Sequence[int]], wanted: Mapping[str, float]) -> tuple[str, ...]:
+    return tuple(
+        f"{name} is empty: there are too few samples, or groups, to divide" for name in wanted if not split[name]
+    )

@@ -7,7 +7,6 @@ between them. Files with equal content are where their times put them: `data.dup
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -19,7 +18,7 @@ from graft.errors import DataError, Problem
 
 
 def by_time(
-    samples: Sequence[Sample], strata: Sequence[str], wanted: Mapping[str, float]
+    samples: Sequence[Sample], wanted: Mapping[str, float]
 ) -> tuple[dict[str, list[int]], str, tuple[str, ...]]:
     """Return the split, how it was made in one sentence, and what did not come out as asked for.
 
@@ -27,7 +26,6 @@ def by_time(
 
     Args:
         samples: With a time each; or none with one, when the names of their files or folders stand for it.
-        strata: One word per sample.
         wanted: The shares of `val` and `test`.
 
     Raises:
@@ -55,7 +53,7 @@ def by_time(
         f", {name} from {samples[order[place]].time or samples[order[place]].id}"
         for name, place in zip(served, places, strict=True)
     )
-    return split, f"by time ({kind}){shares}{starts}", _notes(split, strata, asked)
+    return split, f"by time ({kind}){shares}{starts}", _empty(split, asked)
 
 
 def _moments(samples: Sequence[Sample]) -> tuple[list[Any], str]:
@@ -120,16 +118,6 @@ def _places(cuts: Sequence[int], shares: Sequence[float], n: int) -> list[int]:
     return places
 
 
-def _notes(split: Mapping[str, Sequence[int]], strata: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
-    when: dict[str, set[str]] = defaultdict(set)
-    for name, indices in split.items():
-        when[name] = {strata[index] for index in indices}
-    notes = []
-    for name in asked:
-        absent = sorted(set(strata) - when[name])
-        if not split[name]:
-            notes.append(f"{name} is empty: there are too few moments at which the samples could be divided")
-        elif absent:
-            shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
-            notes.append(f"{name} has no sample of {shown}: none is of its time")
-    return tuple(notes)
+def _empty(split: Mapping[str, Sequence[int]], asked: Sequence[str]) -> tuple[str, ...]:
+    why = "there are too few moments at which the samples could be divided"
+    return tuple(f"{name} is empty: {why}" for name in asked if not split[name])

@@ -321,6 +321,8 @@ def _command(experiment: Experiment, strategy: str) -> str:
     ]
     # What decides which other keys there are comes first.
     said.sort(key=lambda text: ".kind=" not in text)
+    if resolved.domain is not None:
+        said.insert(0, f"--domain={resolved.domain.name}")
     if experiment.prepared.bad_files:
         said.append("data.on_bad=skip")
     words = ["graft", resolved.task.verb, "train", resolved.recipe.data.train, f"strategy={strategy}", *said]
