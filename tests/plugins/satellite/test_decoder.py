@@ -13,6 +13,7 @@ import pytest
 import rasterio
 from PIL import Image
 from pydantic import ValidationError
+from rasterio.enums import ColorInterp
 
 from graft.data import BadImage
 from graft_satellite.bands import index_of
@@ -135,6 +136,16 @@ def test_limits__that_make_no_range_are_refused() -> None:
     for given in ({"low": 5, "high": 5}, {"low": (0, 9), "high": 9}, {"low": 100}, {"low": (0, 1), "high": (1, 2, 3)}):
         with pytest.raises(ValidationError):
             SatelliteOptions(**given)
+
+
+def test_bands__the_fourth_is_passed_over_where_it_is_transparency_alone(tmp_path: Path) -> None:
+    values = scene(tmp_path / "a.tif")
+    with pytest.raises(BadImage, match="4 bands and 0 indices are read, and backbone.channels = 3"):
+        decoder(high=4000).decode(tmp_path / "a.tif", channels=3)
+    with rasterio.open(tmp_path / "a.tif", "r+") as written:
+        written.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
+    found = decoder(high=4000).decode(tmp_path / "a.tif", channels=3)
+    assert found.shape == (*values.shape[1:], 3)
 
 
 def test_index__what_is_no_number_is_the_middle() -> None:

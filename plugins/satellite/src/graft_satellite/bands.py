@@ -12,7 +12,9 @@ from graft.data import BadImage
 from graft_satellite.options import INDICES, SatelliteOptions
 
 
-def numbers_of(options: SatelliteOptions, names: Sequence[str], count: int, channels: int) -> list[int]:
+def numbers_of(
+    options: SatelliteOptions, names: Sequence[str], count: int, channels: int, *, transparent: bool
+) -> list[int]:
     """Return the numbers, from 1, of the bands that are read.
 
     Args:
@@ -20,6 +22,7 @@ def numbers_of(options: SatelliteOptions, names: Sequence[str], count: int, chan
         names: Of all bands, as far as they have some.
         count: Bands of the file.
         channels: That are wanted in all.
+        transparent: Whether the last band is transparency, and none of the scene's.
 
     Raises:
         BadImage: When there is no such band, or not as many as are wanted.
@@ -33,13 +36,13 @@ def numbers_of(options: SatelliteOptions, names: Sequence[str], count: int, chan
             there = ", ".join(name or str(place) for place, name in enumerate(names, 1))
             raise BadImage("bands", f"there is no band {band!r}; it has {there}")
         found.append(number)
-    if not options.bands and channels - len(options.indices) == 3 and count == 4:
-        found = found[:3]  # the fourth is usually transparency, or nobody asked for it
+    if not options.bands and transparent:
+        found = found[:-1]
     if len(found) + len(options.indices) != channels:
         raise BadImage(
             "bands",
             f"{len(found)} bands and {len(options.indices)} indices are read, and backbone.channels = {channels}: "
-            "choose with data.decoder.bands",
+            f"choose with data.decoder.bands, or set backbone.channels={len(found) + len(options.indices)}",
         )
     return found
 

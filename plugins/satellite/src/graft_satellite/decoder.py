@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
 
 from graft.data import STANDARD, BadImage, Decoder
 from graft_satellite.bands import index_of, numbers_of, scaled
@@ -80,7 +81,8 @@ class SatelliteDecoder(Decoder):
         options = self.options
         with opened(scene) as dataset:
             names = list(options.names or (name or "" for name in dataset.descriptions))
-            numbers = numbers_of(options, names, dataset.count, channels)
+            transparent = dataset.colorinterp[-1] == ColorInterp.alpha
+            numbers = numbers_of(options, names, dataset.count, channels, transparent=transparent)
             needed = sorted({need for index in options.indices for need in INDICES[index]})
             extra = [names.index(need) + 1 for need in needed if need in names]
             if len(extra) < len(needed):

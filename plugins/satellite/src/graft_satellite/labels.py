@@ -65,10 +65,10 @@ def from_raster(path: Path, scene: Path, region: Region) -> np.ma.MaskedArray[An
             values = warped.read(1)
             seen = warped.dataset_mask()
             nodata = labels.nodata
-    if not seen.any():
-        raise BadImage("grid", "it lies elsewhere than the image")
     if not seen.all():
-        raise BadImage("grid", f"it covers {(seen > 0).mean():.0%} of the image")
+        top, left, height, width = region
+        where = f"rows {top} to {top + height} and columns {left} to {left + width} of the image"
+        raise BadImage("grid", f"it covers {(seen > 0).mean():.0%} of {where}, and labels cover all of an image")
     empty = (
         np.zeros(values.shape, bool) if nodata is None else np.isnan(values) if np.isnan(nodata) else values == nodata
     )
@@ -91,7 +91,10 @@ def from_vector(path: Path, scene: Path, region: Region, attribute: str | None) 
             raise BadImage("attribute", f"a shape has no attribute '{attribute}'; it has {', '.join(properties)}")
         value = 1 if attribute is None else properties[attribute]
         if isinstance(value, bool) or not isinstance(value, int):
-            raise BadImage("attribute", f"{attribute} is {value!r}, and a class is a whole number here")
+            raise BadImage(
+                "attribute",
+                f"{attribute} is {value!r}, and a class is a whole number here: data.decoder.attribute names one",
+            )
         if not 0 <= value < _MOST:
             raise BadImage("attribute", f"{attribute} is {value}, and a class is a number from 0 to {_MOST - 1}")
         burnt.append((shape, value))
