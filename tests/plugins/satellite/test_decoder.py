@@ -140,7 +140,7 @@ def test_limits__that_make_no_range_are_refused() -> None:
 
 def test_bands__the_fourth_is_passed_over_where_it_is_transparency_alone(tmp_path: Path) -> None:
     values = scene(tmp_path / "a.tif")
-    with pytest.raises(BadImage, match="4 bands and 0 indices are read, and backbone.channels = 3"):
+    with pytest.raises(BadImage, match=r"4 bands and 0 indices are read, and backbone\.channels = 3"):
         decoder(high=4000).decode(tmp_path / "a.tif", channels=3)
     with rasterio.open(tmp_path / "a.tif", "r+") as written:
         written.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha]
