@@ -19,6 +19,13 @@ def test_train__second_word_that_sets_nothing(graft: Graft, word: str) -> None:
     assert list(graft.folder.iterdir()) == []
 
 
+def test_train__help_says_what_data_can_be(graft: Graft) -> None:
+    said = " ".join(graft("detect", "train", "--help").out.split())
+    assert "DATA is what one of these readers knows" in said
+    assert "voc: Pascal VOC: an XML file per image" in said
+    assert "masks:" not in said
+
+
 def test_train__recipe_of_another_task(graft: Graft) -> None:
     path = graft.folder / "recipe.toml"
     path.write_text('task = "detection"\ndata = "photos"\n')

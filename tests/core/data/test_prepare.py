@@ -6,6 +6,8 @@ import shutil
 import pytest
 
 from graft.console import Console
+from graft.data.decode import BadImage
+from graft.data.decoder import StandardDecoder
 from graft.data.options import CsvOptions
 from graft.data.prepare import prepare, read
 from graft.data.store import PixelStore
@@ -403,3 +405,32 @@ def test_prepare__groups_from_names_are_never_divided(preparing, fill):
     assert "by group" in prepared.split_by
     parts = [{prepared.catalogue.samples[i].group for i in prepared.split[name]} for name in ("train", "val", "test")]
     assert sum(map(len, parts)) == len(set.union(*parts)) == 5
+
+
+class InFour(StandardDecoder):
+    """Takes each file for one of four parts, none of which it can read."""
+
+    def parts(self, path):
+        return [path / str(part) for part in range(4)]
+
+    def reads(self, path):
+        return path.suffix == ".png"
+
+    def decode(self, path, **kwargs):
+        raise BadImage("bands", "it has four")
+
+    def digest(self, path):
+        return path.name
+
+
+def test_prepare__what_is_wrong_with_all_parts_of_a_file_is_said_once(preparing, plugins, fill, task):
+    data = fill("cat/a.png", "cat/b.png", "dog/c.png")
+    decoder = InFour()
+    catalogue = read(Data(train=str(data)), takes="labels", reader=None, options=None, decoder=decoder, plugins=plugins)
+    store = PixelStore(SMALL, decoder=decoder)
+    with pytest.raises(DataError, match="12 of 12 images cannot be read") as caught:
+        prepare(catalogue, Data(train=str(data)), task=task(), store=store, console=Console(quiet=True))
+    said = [str(problem) for problem in caught.value.problems]
+    assert said[0] == "cat/a.png/0 and 3 more of its parts: it has four [bands]"
+    assert len(said) == 4  # a line for each file, and that no image is left
+    assert "repair" not in (caught.value.fix or "")

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 Words = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[DATA] [KEY=VALUE]…", help="A folder or file of labelled images, and values of the recipe."
-    ),
+    typer.Argument(metavar="[DATA] [KEY=VALUE]…", help="A folder or file of images, and values of the recipe."),
 ]
 RecipeOption = Annotated[Path | None, typer.Option("--recipe", help="A recipe in TOML.", show_default=False)]
 BackboneOption = Annotated[str | None, typer.Option("--backbone", help="backbone.kind", show_default=False)]

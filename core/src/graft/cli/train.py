@@ -23,10 +23,11 @@ from graft.cli.recipe_words import (
     asked,
     verb,
 )
-from graft.cli.session import JsonFlag, QuietFlag, emit, refine
+from graft.cli.session import JsonFlag, QuietFlag, emit, refine, session
 from graft.engine._follow import Mute, quietly
 from graft.engine._place import check_machines, launched
 from graft.errors import GraftError
+from graft.plugins import ReaderSpec, TaskSpec
 
 _HELP = """Train on DATA, or as a recipe says; leave a run folder with model, results and report.
 
@@ -39,13 +40,17 @@ Examples:
   graft {verb} train scans/ --domain NAME
 
   graft {verb} train --recipe recipe.toml train.seed=1 --name second-try
+
+DATA is what one of these readers knows:
+
+{layouts}
 """
 
 
 def register(app: typer.Typer, task: str) -> None:
     """Add `train` to the command group of `task`."""
 
-    @app.command(cls=RecipeCommand, help=_HELP.format(verb=verb(task)))
+    @app.command(cls=RecipeCommand, help=_HELP.format(verb=verb(task), layouts=_layouts(task)))
     def train(
         words: Words = None,
         recipe: RecipeOption = None,
@@ -122,3 +127,11 @@ def register(app: typer.Typer, task: str) -> None:
 def document(run: Path, results: dict[str, Any], warnings: Sequence[str]) -> dict[str, Any]:
     """Return the JSON document about a finished run."""
     return {"run": run, "metrics": results["metrics"], "seconds": results["seconds"], "warnings": list(warnings)}
+
+
+def _layouts(task: str) -> str:
+    """Return a line for each reader that serves a task."""
+    plugins = session().plugins_or_core
+    own = plugins.specs(TaskSpec).get(task)
+    readers = plugins.specs(ReaderSpec).items()
+    return "\n\n".join(f"  {name}: {spec.summary}" for name, spec in readers if own and spec.gives == own.takes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -266,7 +266,8 @@ def _checked(
     wanted = [(sample, path) for sample in samples for path in dict.fromkeys(sample.files)]
     digests: dict[Path, str] = {}
     bad: list[BadFile] = []
-    problems: list[Problem] = []
+    # What is wrong with a file may be so of all its parts, and is said once.
+    alike: dict[tuple[Path, str], list[str]] = defaultdict(list)
     # Pillow decodes without holding the interpreter's lock.
     pool = ThreadPoolExecutor(max_workers=os.cpu_count())
     try:
@@ -280,10 +281,15 @@ def _checked(
                 else:
                     name = file_name(sample, path)
                     bad.append(BadFile(id=name, path=path, code=result.code, reason=result.reason))
-                    problems.append(Problem(f"{sample.where}: {name}" if sample.where else name, str(result)))
+                    shown = f"{sample.where}: {name}" if sample.where else name
+                    alike[store.decoder.file(path), str(result)].append(shown)
                 progress.advance()
     finally:
         pool.shutdown(cancel_futures=True)
+    problems = [
+        Problem(f"{names[0]} and {len(names) - 1} more of its parts" if len(names) > 1 else names[0], what)
+        for (_, what), names in alike.items()
+    ]
     return digests, bad, problems
 
 
