@@ -31,7 +31,9 @@ from graft.errors import DataError, Problem
 
 _LAYOUT = "put the images into one folder per class: {root}/cat/1.jpg, {root}/dog/2.jpg"
 # Parts of an annotated data set, not classes: read as classes they would train without a complaint.
-_PARTS = frozenset({"images", "imgs", "jpegimages", "masks", "labels", "annotations"})
+_PARTS = frozenset(
+    "image images img imgs jpegimages mask masks label labels annotation annotations groundtruth gt".split()
+)
 
 
 class FolderReader(Reader):
@@ -156,7 +158,8 @@ class _Scan:
             return False
         names = " and ".join(folder.name for folder in folders)
         self.problems.append(Problem(self.name(top), f"has {names} where the class folders should be"))
-        self.fix = _table_hint(top) or _LAYOUT.format(root=top)
+        own = _LAYOUT.format(root=top)
+        self.fix = _table_hint(top) or f"{own}; for masks or boxes of the images, take their task: graft --help"
         return True
 
     def is_too_shallow(self, folders: list[Path]) -> bool:
