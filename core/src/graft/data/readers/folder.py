@@ -32,21 +32,10 @@ from graft.errors import DataError, Problem
 _LAYOUT = "put the images into one folder per class: {root}/cat/1.jpg, {root}/dog/2.jpg"
 # Parts of an annotated data set, not classes: read as classes they would train without a complaint.
 _PARTS = frozenset(
-    [
-        "image",
-        "images",
-        "img",
-        "imgs",
-        "jpegimages",
-        "mask",
-        "masks",
-        "label",
-        "labels",
-        "annotation",
-        "annotations",
-        "groundtruth",
-        "gt",
-    ]
+    {
+        *("image", "images", "img", "imgs", "jpegimages"),
+        *("mask", "masks", "label", "labels", "annotation", "annotations", "groundtruth", "gt"),
+    }
 )
 
 
