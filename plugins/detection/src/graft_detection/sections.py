@@ -71,7 +71,7 @@ def precision_over_recall(curves: Curves, classes: Sequence[str]) -> Section:
     return Section(
         title="Precision over recall",
         how_to_read=f"How many detections are right, down to the score that finds so many objects{of}. A curve that "
-        "ends early has objects that nothing finds, at any score.",
+        "falls to 0 early has objects that nothing finds, at any score.",
         parts=[Figure(figure=figures.precisions(shown), alt=alt)] if shown else [],
     )
 

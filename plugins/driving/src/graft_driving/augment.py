@@ -16,9 +16,8 @@ from graft_driving.options import RoadOptions
 CHANCES = ("rain", "fog", "glare", "night", "motion_blur", "noise")
 """The effects that are drawn, in the order in which they come: what is in the air before what is in the camera."""
 
-_ROAD: Mapping[str, Any] = {**BASIC, "strength": 0.5, **dict.fromkeys(CHANCES, 0.1)}
-SCENES: Mapping[str, Any] = _ROAD
-SIGNS: Mapping[str, Any] = {**_ROAD, "flip": False, "scale": 0.7}
+SCENES: Mapping[str, Any] = {**BASIC, "strength": 0.5, **dict.fromkeys(CHANCES, 0.1)}
+SIGNS: Mapping[str, Any] = {**SCENES, "flip": False, "scale": 0.7}
 
 
 class RoadAugmentation:
@@ -33,7 +32,6 @@ class RoadAugmentation:
     """
 
     keeps_targets = True
-    varies = True
 
     def __init__(self, size: tuple[int, int], values: Mapping[str, Any]) -> None:
         self.size = size

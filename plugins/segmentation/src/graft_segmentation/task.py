@@ -128,8 +128,10 @@ class SegmentationTask(Task):
             return
         folder = path.with_suffix("")
         folder.mkdir(exist_ok=True)
-        for number, name in enumerate(self.classes):
-            Image.fromarray(prediction.mask[..., number] * np.uint8(255)).save(folder / f"{name.replace('/', '_')}.png")
+        names = [name.replace("/", "_") for name in self.classes]
+        for number, name in enumerate(names):
+            own = name if names.count(name) == 1 else f"{name}_{number}"
+            Image.fromarray(prediction.mask[..., number] * np.uint8(255)).save(folder / f"{own}.png")
 
     def baseline(self, targets: Sequence[MaskTarget], train_targets: Sequence[MaskTarget]) -> list[Segmented]:
         """Return the class with most training pixels everywhere; for multi-label those of more than half of them."""

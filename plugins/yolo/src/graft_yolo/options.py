@@ -1,4 +1,4 @@
-"""Options of the head, and what a file of ultralytics' must become. Torch-free."""
+"""Options of the head. Torch-free."""
 
 from __future__ import annotations
 

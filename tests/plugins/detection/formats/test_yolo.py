@@ -182,3 +182,21 @@ def test_read__hidden_files_are_nobodys(tmp_path: Path) -> None:
     root = write(tmp_path, a="1 0.5 0.5 0.5 0.25")
     (root / "._data.yaml").write_bytes(b"\0\5AppleDouble")
     assert read(root).classes == ("cat", "dog")
+
+
+def test_read__labels_beside_images_in_a_folder_of_that_name(tmp_path: Path) -> None:
+    root = tmp_path / "images" / "set"
+    write_images(root / "pics")
+    (root / "pics" / "a.txt").write_text("0 0.5 0.5 0.5 0.25")
+    (root / "classes.txt").write_text("cat\n")
+    assert [len(sample.target) for sample in read(root).samples] == [1, 0, 0]
+
+
+def test_read__a_list_in_an_absolute_folder(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", None, a="1 0.5 0.5 0.5 0.25")
+    (data / "some.txt").write_text("images/train/a.png\n")
+    yaml = tmp_path / "elsewhere" / "set.yaml"
+    yaml.parent.mkdir()
+    yaml.write_text(f"{NAMES}path: {data}\ntrain: some.txt\n")
+    (sample,) = read(yaml).samples
+    assert (sample.path, len(sample.target)) == (data / "images/train/a.png", 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from graft.data.coco import leads_out
 from graft.data.reader import Reader
 from graft.data.readers import SPLIT_WORDS, as_text, exists, is_file, is_hidden, is_image, require_path, twin_notes
 from graft.data.samples import Catalogue, Sample
@@ -137,7 +138,7 @@ class _Yolo:
                 path = Path(os.path.normpath(file.parent / name))
                 if "\0" in name:
                     self.problems.append(Problem(f"{file.name} line {line}", f"{name!r} is no path"))
-                elif not Path(name).is_absolute() and not path.is_relative_to(self.root):
+                elif not Path(name).is_absolute() and leads_out(name) and not path.is_relative_to(self.root):
                     what = f"{name!r} leads out of the data's folder"
                     self.problems.append(Problem(f"{file.name} line {line}", what, "write it as an absolute path"))
                 else:
@@ -239,12 +240,14 @@ def _images(folder: Path) -> Iterator[Path]:
 
 def _label_file(image: Path) -> Path:
     """Return where the labels of an image are: in `labels` in the place of the last `images`, or beside it."""
+    beside = image.with_suffix(".txt")
     parts = list(image.parts)
     for index in range(len(parts) - 2, -1, -1):
         if parts[index] == "images":
             parts[index] = "labels"
-            return Path(*parts).with_suffix(".txt")
-    return image.with_suffix(".txt")
+            apart = Path(*parts).with_suffix(".txt")
+            return beside if is_file(beside) and not is_file(apart) else apart
+    return beside
 
 
 def _lines(file: Path) -> list[str]:
