@@ -46,6 +46,15 @@ def test_images_of_a_single_drive_have_no_group_and_are_watched_all_the_same() -
     assert leaks(replace(own, reader="csv"), train=[0, 2], test=[1, 3]) == []
 
 
+def test_two_lone_drives_are_not_taken_for_one() -> None:
+    names = ("0006R0_f00900.png", "val/0016E5_f00901.png", "val/0016E5_f00903.png")
+    own = catalogue(*((None, f"{second}") for second in (30.0, 30.03, 30.1)))
+    samples = tuple(replace(sample, id=name) for sample, name in zip(own.samples, names, strict=True))
+    assert leaks(replace(own, samples=samples), train=[0], val=[1, 2]) == []
+    (found,) = leaks(replace(own, samples=samples), train=[0, 1], val=[2])
+    assert found.startswith("drive 0016E5: 1 pairs of neighbours")
+
+
 def test_drives_that_are_whole_and_neighbours_that_are_far_apart_are_no_leak() -> None:
     own = catalogue(("a", "0.0"), ("a", "1.0"), ("b", "0.0"), ("b", "30"), ("c", "2011-09-26"), ("c", "2011-09-26"))
     assert leaks(own, train=[0, 1, 2, 4], test=[3, 5]) == []
