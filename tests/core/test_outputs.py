@@ -29,3 +29,9 @@ def test_places__images_are_not_among_them(tmp_path: Path, monkeypatch: pytest.M
     for out, top in ((tmp_path, Path()), (Path("../") / tmp_path.name, tmp_path)):
         with pytest.raises(UserError, match="is the folder of the images"):
             Places(".png", out).of(top / "one.png", top=top)
+
+
+def test_places__a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(UserError, match="out cannot be made: "):
+        Places(".png", tmp_path / "out").of(Path("a/one.png"), top=Path("a"))

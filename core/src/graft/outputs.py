@@ -61,7 +61,8 @@ class Places:
             stem: Its name without what says its format; by default all before its last dot.
 
         Raises:
-            UserError: When the folder is that of the images: a prediction might take the place of one, or of a label.
+            UserError: When the folder is that of the images, where a prediction might take the place of one, or of a
+                label; or when it cannot be made.
         """
         if self._out.resolve() == top.resolve():
             raise UserError(
@@ -76,5 +77,9 @@ class Places:
             number += 1
         self._taken.add(place)
         target = self._out / place
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            what = f"{target.parent} cannot be made: {error.strerror or error}"
+            raise UserError(what, fix="name another --out") from error
         return target

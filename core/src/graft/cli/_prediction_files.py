@@ -95,12 +95,7 @@ def _targets(paths: Iterable[str], kind: str, out: Path, decoder: Decoder) -> It
     for given in map(Path, paths):
         for image in expand([given], decoder):
             top = given if given.is_dir() and image.is_relative_to(given) else decoder.file(image).parent
-            try:
-                yield image, places.of(image, top=top)
-            except OSError as error:
-                raise UserError(
-                    f"{out} cannot be written: {error.strerror or error}", fix="name another --out"
-                ) from error
+            yield image, places.of(image, top=top)
 
 
 def _predicted(
