@@ -274,8 +274,8 @@ def graft_decoders() -> Iterable[DecoderSpec]:  # type: ignore[empty-body]
 def graft_outputs() -> Iterable[OutputSpec]:  # type: ignore[empty-body]
     """Offer forms of predictions: `graft VERB predict RUN PATHS --format NAME --out FOLDER`.
 
-    One that is a row or a picture for each image belongs to the task. This is for forms that need the image's file, or its name,
-    again: a map in a scene's own grid, a volume put together from slices.
+    One that is a row or a picture for each image belongs to the task. This is for forms that need the image's file,
+    or its name, again: a map in a scene's own grid, a volume put together from slices.
 
     Example:
         ```python
