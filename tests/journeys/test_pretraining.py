@@ -70,7 +70,7 @@ def test_an_image_that_cannot_be_read_is_named_once(cli: Graft) -> None:
     refused = cli("pretrain", "train", "photos", "--name", "refused")
     assert refused.code == 2
     assert "1 of 8 images cannot be read" in refused.err
-    assert refused.err.count("7.png/7.png") == 1
+    assert refused.err.count("7.png") == 1
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(cli: Graft, monkeypatch: pytest.MonkeyPatch) -> None:
