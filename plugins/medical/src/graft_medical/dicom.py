@@ -95,9 +95,7 @@ def patient_of(dataset: Any) -> str | None:
     Raises:
         BadImage: When the attribute is damaged.
     """
-    with _converting("patient"):
-        ident = str(dataset.get("PatientID") or "").strip()
-    return f"patient {_anonymous(ident)}" if ident else None
+    return _code("patient", dataset, "PatientID")
 
 
 def series_of(dataset: Any) -> str | None:
@@ -106,9 +104,7 @@ def series_of(dataset: Any) -> str | None:
     Raises:
         BadImage: When the attribute is damaged.
     """
-    with _converting("series"):
-        ident = str(dataset.get("SeriesInstanceUID") or "").strip()
-    return f"series {_anonymous(ident)}" if ident else None
+    return _code("series", dataset, "SeriesInstanceUID")
 
 
 def spacing_of(dataset: Any, frame: int) -> tuple[float, float] | None:
@@ -163,8 +159,13 @@ def _converting(what: str) -> Iterator[None]:
         raise BadImage("corrupt", f"its {what} cannot be read: {type(error).__name__}") from error
 
 
-def _anonymous(ident: str) -> str:
-    return hashlib.blake2b(ident.encode(errors="replace"), key=_KEY, digest_size=5).hexdigest()
+def _code(what: str, dataset: Any, attribute: str) -> str | None:
+    """Return what stands for the value of an attribute, without saying it; None where there is none."""
+    with _converting(what):
+        ident = str(dataset.get(attribute) or "").strip()
+    if not ident:
+        return None
+    return f"{what} {hashlib.blake2b(ident.encode(errors='replace'), key=_KEY, digest_size=5).hexdigest()}"
 
 
 def _read(path: Path, *, stop_before_pixels: bool = False) -> Any:
