@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 from training_step import CLASSES, write_images
 
 import graft
+from graft.cli import wait_briefly
 
 if TYPE_CHECKING:
     import torch
@@ -296,8 +297,7 @@ def machine(device: str) -> str:
 
 
 def main() -> None:
-    # As in Graft's commands, and for the children too: on a CPU, threads that wait in a spin take cores from others.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    wait_briefly(os.environ)  # As in Graft's commands, and for the children too.
     if sys.argv[1:2] == ["--child"]:
         child(sys.argv[2], Path(sys.argv[3]), json.loads(sys.argv[4]))
         return

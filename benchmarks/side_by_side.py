@@ -30,6 +30,8 @@ import numpy as np
 from real_data import DOCUMENTS, WEIGHTS, table, write_page
 from segmentation import CAMVID, READERS, prepared
 
+from graft.cli import wait_briefly
+
 BLOOD = ("Platelets", "RBC", "WBC")
 HEAD = {"kind": "faster-rcnn", "anchor": 4.0, "proposals": 100, "sampled": 64, "hidden": 256, "extra": 1}
 UNET_WIDTH = 8
@@ -197,9 +199,9 @@ def process(case: str, who: str, folder: Path, epochs: int) -> dict[str, Any]:
     command = [sys.executable, __file__, "--contender", case, who, "--epochs", str(epochs), "--work", str(folder)]
     # What ultralytics writes into the home folder goes with ours.
     home = {"HOME": str(folder), "YOLO_CONFIG_DIR": str(folder), "YOLO_OFFLINE": "True", "YOLO_AUTOINSTALL": "False"}
-    # As Graft's commands do: threads that spin while they wait slow each other down on a shared machine.
-    home["OMP_WAIT_POLICY"] = "PASSIVE"
-    done = subprocess.run(command, env={**os.environ, **home}, capture_output=True, text=True, check=False)
+    environment = {**os.environ, **home}
+    wait_briefly(environment)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{case}, {who}: {done.stdout[-2000:]}{done.stderr[-4000:]}")
     result: dict[str, Any] = json.loads((folder / "result.json").read_text())
