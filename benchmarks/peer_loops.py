@@ -29,7 +29,7 @@ class Task:
         train, test: Rows with `image`, and `boxes` and `labels` (from 0), or `mask`.
         classes: Their names.
         weights: torchvision's MobileNet v2, ImageNet.
-        size, batch, epochs: As in Graft's recipe.
+        size, batch, epochs, seed: As in Graft's recipe.
         samples: Images, or crops, in an epoch.
         folder: Where files may be written.
     """
@@ -41,6 +41,7 @@ class Task:
     size: int
     batch: int
     epochs: int
+    seed: int
     samples: int
     folder: Path
 
@@ -74,7 +75,11 @@ def pixels(path: str) -> Tensor:
 
 
 def torchvision_detector(task: Task, head: dict[str, Any]) -> tuple[float, int, Found]:
-    """Train Faster R-CNN as torchvision's reference does: SGD, warm-up in the first epoch, steps, mirrored images."""
+    """Train Faster R-CNN as torchvision's reference does: SGD, warm-up in the first epoch, steps, mirrored images.
+
+    Raises:
+        FloatingPointError: The loss is not finite, where the reference stops.
+    """
     from torchvision.models import mobilenet_v2
     from torchvision.models.detection import FasterRCNN
     from torchvision.models.detection.anchor_utils import AnchorGenerator
@@ -122,6 +127,8 @@ def torchvision_detector(task: Task, head: dict[str, Any]) -> tuple[float, int, 
         warm_up = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1 / 1000, total_iters=rising)
         for images, targets in loader:
             loss = sum(model(list(images), list(targets)).values())
+            if not torch.isfinite(loss):
+                raise FloatingPointError(f"the loss is {loss.item()} in epoch {epoch} (seed {task.seed})")
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -200,6 +207,7 @@ def ultralytics_detector(task: Task) -> tuple[float, int, Found]:
     model.add_callback("on_train_epoch_start", lambda trainer: marks.append(time.perf_counter()))
     model.add_callback("on_train_epoch_end", lambda trainer: spent.append(time.perf_counter() - marks[-1]))
     how = {"imgsz": task.size, "batch": task.batch, "epochs": task.epochs, "device": "cpu", "workers": 0}
+    how["seed"] = task.seed
     quiet = {"plots": False, "verbose": False, "amp": False, "pretrained": False, "cache": "ram"}
     model.train(data=str(task.folder / "data.yaml"), project=str(task.folder / "runs"), **how, **quiet)
     found = []

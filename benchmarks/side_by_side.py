@@ -76,7 +76,7 @@ def streets(folder: Path) -> dict[str, list[dict[str, Any]]]:
 # --- one contender, in a process of its own ---------------------------------------------------------------------------
 
 
-def of_graft(case: str, folder: Path, epochs: int, rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def of_graft(case: str, folder: Path, epochs: int, seed: int, rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     import graft
 
     blood_cells = str(Path(os.environ["GRAFT_TEST_DATA"]) / "data/medical/bccd")
@@ -89,7 +89,7 @@ def of_graft(case: str, folder: Path, epochs: int, rows: dict[str, list[dict[str
         recipe |= {"task": "segmentation", "data": data, "head": {"kind": "unet", "width": UNET_WIDTH}}
     if case == "yolo":
         recipe |= {"backbone": {"kind": "yolo:yolo11n", "weights": "none", "size": SIZES[case]}, "head": "yolo"}
-    recipe |= {"train": {"epochs": epochs, "batch": BATCH}, "evaluation": {"bootstrap": 0}}
+    recipe |= {"train": {"epochs": epochs, "batch": BATCH, "seed": seed}, "evaluation": {"bootstrap": 0}}
     with tempfile.TemporaryDirectory(dir=folder) as out:
         run = graft.train(recipe, out=out, console=graft.Console(quiet=True))
         found = []
@@ -104,9 +104,11 @@ def of_graft(case: str, folder: Path, epochs: int, rows: dict[str, list[dict[str
     return {"speed": speed, "found": found}
 
 
-def of_peer(case: str, folder: Path, epochs: int, rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def of_peer(case: str, folder: Path, epochs: int, seed: int, rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     import peer_loops as peers
+    import torch
 
+    torch.manual_seed(seed)
     samples = len(rows["train"])
     if case == "segmenter":
         # As many crops as Graft cuts: each image is covered about once in an epoch.
@@ -119,6 +121,7 @@ def of_peer(case: str, folder: Path, epochs: int, rows: dict[str, list[dict[str,
         size=SIZES[case],
         batch=BATCH,
         epochs=epochs,
+        seed=seed,
         samples=samples,
         folder=folder / "yolo",
     )
@@ -131,10 +134,10 @@ def of_peer(case: str, folder: Path, epochs: int, rows: dict[str, list[dict[str,
     return {"speed": images / seconds, "found": found}
 
 
-def contend(case: str, who: str, folder: Path, epochs: int) -> None:
+def contend(case: str, who: str, folder: Path, epochs: int, seed: int) -> None:
     """Train and predict, and leave what came of it in a file."""
     rows = streets(folder) if case == "segmenter" else blood()
-    result = (of_graft if who == "graft" else of_peer)(case, folder, epochs, rows)
+    result = (of_graft if who == "graft" else of_peer)(case, folder, epochs, seed, rows)
     # Kilobytes on Linux.
     result["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     (folder / "result.json").write_text(json.dumps(result, default=lambda array: array.tolist()))
@@ -194,9 +197,10 @@ def judged_masks(rows: list[dict[str, Any]], found: list[dict[str, Any]]) -> tup
 # --- in turn ----------------------------------------------------------------------------------------------------------
 
 
-def process(case: str, who: str, folder: Path, epochs: int) -> dict[str, Any]:
+def process(case: str, who: str, folder: Path, epochs: int, seed: int) -> dict[str, Any]:
     """Run a contender and return what it left."""
-    command = [sys.executable, __file__, "--contender", case, who, "--epochs", str(epochs), "--work", str(folder)]
+    command = [sys.executable, __file__, "--contender", case, who, "--work", str(folder)]
+    command += ["--epochs", str(epochs), "--seed", str(seed)]
     # What ultralytics writes into the home folder goes with ours.
     home = {"HOME": str(folder), "YOLO_CONFIG_DIR": str(folder), "YOLO_OFFLINE": "True", "YOLO_AUTOINSTALL": "False"}
     environment = {**os.environ, **home}
@@ -218,7 +222,7 @@ def measured(cases: list[str], rounds: int, quick: bool, folder: Path) -> Iterat
             subprocess.run([graft, "data", "convert", data, folder / "yolo", "--to", "yolo"], check=True)
         for number in range(rounds):
             for who in ("graft", "peer") if number % 2 == 0 else ("peer", "graft"):
-                result = process(case, who, folder, 1 if quick else EPOCHS[case])
+                result = process(case, who, folder, 1 if quick else EPOCHS[case], seed=number)
                 result["metric"] = judge(rows, result.pop("found"))
                 print(case, who, result, flush=True)
                 yield case, who, result
@@ -251,10 +255,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="try the script: an epoch of each, no page")
     parser.add_argument("--contender", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--epochs", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.contender:
-        contend(*given.contender, given.work, given.epochs)
+        contend(*given.contender, given.work, given.epochs, given.seed)
         return
     if "yolo" in given.cases and (find_spec("graft_yolo") is None or find_spec("ultralytics") is None):
         print("yolo is left out: graft-yolo is not installed")
