@@ -26,6 +26,7 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Graft:
     trained = cli(*WORDS, "--name", "whole")
     assert trained.code == 0, trained.err
     assert "28 train, 6 val, 6 test" in trained.err
+    (folder / "said.txt").write_text(trained.err)
     return cli
 
 
@@ -36,14 +37,22 @@ def _results(cli: Graft, run: str) -> dict[str, object]:
 
 def test_a_classifier_starts_from_it(cli: Graft) -> None:
     assert cli("data", "sample", "classify", "labelled", "--size", "32", "--per-class", "2").code == 0
-    weights = "backbone.weights=runs/whole/bundle/model.safetensors"
-    words = ("labelled/target", "backbone.size=32", "train.epochs=1", "evaluation.bootstrap=0", weights)
-    after = cli("classify", "train", *words, "--name", "after")
+    (says,) = [line for line in (cli.folder / "said.txt").read_text().splitlines() if line.startswith("Next")]
+    graft, *words = says.replace("LABELLED", "labelled/target").split()[1:]
+    assert graft == "graft"
+    assert words[-1] == "backbone.weights=runs/whole/bundle/model.safetensors"
+    after = cli(*words, "backbone.size=32", "train.epochs=1", "evaluation.bootstrap=0", "--name", "after")
     assert after.code == 0, after.err
     taken = "90 tensors loaded, 7 of the old classifier replaced (head.projector"
     assert taken in after.err
     assert taken in str(_results(cli, "after")["loaded"])
     assert taken in (cli.folder / "runs/after/report.html").read_text(encoding="utf-8")
+
+
+def test_its_report_speaks_of_unusual_images_not_of_errors(cli: Graft) -> None:
+    page = (cli.folder / "runs/whole/report.html").read_text(encoding="utf-8")
+    assert "Most unusual images" in page
+    assert "Largest errors" not in page
 
 
 def test_it_gives_embeddings_also_of_photographs(cli: Graft) -> None:

@@ -54,14 +54,14 @@ def register(app: typer.Typer, task: str) -> None:
     def evaluate(
         run: RunArgument,
         data: Annotated[
-            Path | None, typer.Option(help="Other labelled data, in any format that train takes.", show_default=False)
+            Path | None, typer.Option(help="Other data, in any format that train takes.", show_default=False)
         ] = None,
         split: Annotated[SplitName, typer.Option(help="The part of the run's own data.")] = SplitName.test,
         device: DeviceOption = "auto",
         as_json: JsonFlag = False,
         quiet: QuietFlag = False,
     ) -> None:
-        """Measure a trained model on labelled images, with 95 % intervals."""
+        """Measure a trained model on a part of its own data, or on other data, with 95 % intervals."""
         session = refine(json=as_json, quiet=quiet)
         check_task(run, task, session)
         from graft.runs.folder import Run

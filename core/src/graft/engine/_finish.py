@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from graft.console import Console
@@ -97,9 +98,14 @@ def finish(experiment: Experiment, run: Run, *, console: Console) -> None:
     )
     _say(experiment, metrics, baseline, console)
     console.say("Report", str(report))
-    verb = experiment.resolved.task.verb
-    what = noun_of(catalogue.samples).upper()
-    console.say("Next", f"graft {verb} predict {run.path} {what}…   ·   graft {verb} export {run.path} --format onnx")
+    console.say("Next", _next(experiment, run.path, noun_of(catalogue.samples).upper()))
+
+
+def _next(experiment: Experiment, run: Path, what: str) -> str:
+    task = experiment.resolved.task
+    if task.then is not None:
+        return task.then.replace("{run}", str(run)).replace("{kind}", experiment.resolved.recipe.backbone.kind)
+    return f"graft {task.verb} predict {run} {what}…   ·   graft {task.verb} export {run} --format onnx"
 
 
 def _say(

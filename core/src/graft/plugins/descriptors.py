@@ -59,6 +59,8 @@ class TaskSpec(Descriptor):
             and test, and a `README.txt`. Returns the number of images.
         demo: What `graft demo VERB` sets in its recipes, by dotted keys, over what it sets for every task.
         recipe: What its recipes have by default, as a fragment over core's defaults and under a domain's.
+        then: What a trained model is for, where that is not to predict: the command that the last line of training
+            shows, with `{run}` for the run's folder and `{kind}` for its backbone.
     """
 
     kind: ClassVar[str] = "task"
@@ -75,6 +77,7 @@ class TaskSpec(Descriptor):
     sample: str | None = None
     demo: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    then: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

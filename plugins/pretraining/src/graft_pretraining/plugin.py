@@ -35,6 +35,7 @@ def graft_tasks() -> Iterable[TaskSpec]:
                 # Resampling repeats rows, which lowers a rank: the interval would lie below the value.
                 "evaluation": {"bootstrap": 0},
             },
+            then="graft classify train LABELLED backbone.kind={kind} backbone.weights={run}/bundle/model.safetensors",
         )
     ]
 
