@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from graft.cli import wait_briefly
+from graft.cli import main, wait_briefly
 
 
 @pytest.mark.parametrize(
@@ -17,3 +19,13 @@ from graft.cli import wait_briefly
 def test_threads_spin_a_little_unless_the_environment_says_how_they_wait(given, expected):
     wait_briefly(given)
     assert given == expected
+
+
+def test_main__says_so_before_anything_is_run(monkeypatch):
+    seen = []
+    monkeypatch.setattr("os.environ", {})
+    monkeypatch.setattr("graft.cli._run", lambda: seen.append(dict(os.environ)) or 0)
+    with pytest.raises(SystemExit) as done:
+        main()
+    assert done.value.code == 0
+    assert seen == [{"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "600"}]
