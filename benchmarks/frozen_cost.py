@@ -326,7 +326,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
 
-    # As in Graft's commands: a thread that waits shall sleep, or it is counted as work. Before torch is loaded.
+    # A thread that waits shall sleep at once, or it is counted as work. Before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 

@@ -16,13 +16,15 @@ from graft.cli import main, wait_briefly
     ],
     ids=["nothing is said", "the spin is said", "the policy is said"],
 )
-def test_threads_spin_a_little_unless_the_environment_says_how_they_wait(given, expected):
+def test_threads_spin_a_little_unless_the_environment_says_how_they_wait(
+    given: dict[str, str], expected: dict[str, str]
+) -> None:
     wait_briefly(given)
     assert given == expected
 
 
-def test_main__says_so_before_anything_is_run(monkeypatch):
-    seen = []
+def test_main__says_so_before_anything_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, str]] = []
     monkeypatch.setattr("os.environ", {})
     monkeypatch.setattr("graft.cli._run", lambda: seen.append(dict(os.environ)) or 0)
     with pytest.raises(SystemExit) as done:

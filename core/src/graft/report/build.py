@@ -55,7 +55,7 @@ def _page(run: Run, material: Material) -> Page:
             Chapter(title="Results", blocks=_results(results, kept=run.recipe.recipe.train.keep)),
             Chapter(title="Learning", blocks=_learning(results, history)),
             Chapter(title=f"On the {on} images" if on else "In detail", blocks=_details(material, outcome)),
-            Chapter(title=material.task.worst[0], blocks=[_worst(material, outcome, on)]),
+            Chapter(title=material.task.errors_title, blocks=[_worst(material, outcome, on)]),
             Chapter(title="Data", blocks=_guarded("Data", lambda: _data(run.path, material))),
             Chapter(title="How it was made", blocks=_making(run, environment, bundle)),
         ],
@@ -168,11 +168,11 @@ def _worst(material: Material, outcome: Outcome | None, on: str) -> Block:
             )
             for index in order
         ]
-        how = f"The {len(pictures)} {on} images {task.worst[1]}"
+        how = f"The {len(pictures)} {on} images {task.errors_note}"
         names = [outcome.samples[index].id for index in order]
         return [Block(title="", how_to_read=how, parts=[Gallery(pictures=pictures)], names=names)]
 
-    return _guarded(task.worst[0], gallery)[0]
+    return _guarded(task.errors_title, gallery)[0]
 
 
 def _data(folder: Path, material: Material) -> list[Block]:

@@ -102,12 +102,14 @@ class Task(ABC):
     prediction_columns: tuple[str, ...] = ()
     """The columns of `predict --format csv`, beside `path`; set by the constructor where they depend on the classes."""
 
-    worst: tuple[str, str] = (
-        "Largest errors",
+    errors_title: str = "Largest errors"
+    """What the report calls the images with the largest `errors`."""
+
+    errors_note: str = (
         "on which the model was most wrong, or least sure of what is right, the worst first. Wrong annotations are "
-        "often among them.",
+        "often among them."
     )
-    """The report's title for the images with the largest `errors`, and what it says behind "The 12 test images"."""
+    """What the report says of them, behind "The 12 test images"."""
 
     numbers: Mapping[str, int] = {}
     """What the training data calls classes by a number, as `Catalogue.numbers`; set where there are some."""

@@ -27,7 +27,8 @@ class PretrainingTask(Task):
     """Learns what images look like. There is nothing to predict: an image's embedding stands in its place."""
 
     prediction_columns = ("embedding",)
-    worst = ("Most unusual images", "that look least like the others to the network, the most unusual first.")
+    errors_title = "Most unusual images"
+    errors_note = "that look least like the others to the network, the most unusual first."
 
     def check(self, catalogue: Catalogue, split: Mapping[str, Sequence[int]]) -> list[Problem]:
         """Return that there is nothing to compare, where training has but one image."""
